@@ -1,0 +1,19 @@
+#![no_std]
+
+extern crate alloc;
+// Natively the allocator and the panic handler come from std; the code itself does not use it.
+#[cfg(not(target_arch = "wasm32"))]
+extern crate std;
+
+pub mod actions;
+pub mod catalog;
+pub mod codec;
+pub mod credential;
+pub mod error;
+pub mod origin;
+pub mod platform;
+pub mod seal;
+pub mod secret;
+pub mod store;
+pub mod time;
+pub mod totp;

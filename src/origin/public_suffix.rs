@@ -1,0 +1,118 @@
+//! Names under which anybody can register: `co.uk`, `github.io`.
+//!
+//! The table holds a hash per rule of the list and not the rules, which would take six times the room. So one name in
+//! 32,768 (two hashes are looked up) is taken for a public suffix by chance: a match is stricter then, never laxer.
+
+#[path = "public_suffix_table.rs"]
+mod table;
+
+use alloc::vec::Vec;
+use sha2::{Digest, Sha256};
+use table::{CODES, EXCEPTIONS, NUMBERS, REMAINDER_BITS, RULES};
+
+/// Whether any of these names is a public suffix by the list. Names are in the form of [`crate::credential::Domain`].
+///
+/// One pass over the table for all names: it can only be read from the front.
+pub(super) fn any_is_public_suffix<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    let mut wanted = Vec::new();
+    for name in names.filter(|name| !EXCEPTIONS.contains(name)) {
+        // No rule, or the implicit rule `*`: a single label is a public suffix.
+        let Some((_, parent)) = name.split_once('.') else { return true };
+        wanted.push(scaled_hash(&["", name]));
+        wanted.push(scaled_hash(&["*.", parent]));
+    }
+    wanted.sort_unstable();
+    let mut wanted = wanted.into_iter().peekable();
+    for number in Numbers::new(CODES).take(NUMBERS) {
+        while wanted.next_if(|hash| *hash < number).is_some() {}
+        match wanted.peek() {
+            Some(hash) if *hash == number => return true,
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    false
+}
+
+/// The first 64 bits of SHA-256, scaled to a number below RULES * 2^REMAINDER_BITS.
+fn scaled_hash(parts: &[&str]) -> u64 {
+    let digest = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+    let first = digest.iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let range = u128::from(RULES << REMAINDER_BITS);
+    // Less than the range, which fits in 64 bits.
+    ((u128::from(first) * range) >> 64) as u64
+}
+
+/// Reads a Golomb-Rice coded set: ascending numbers as differences, each a quotient by 2^REMAINDER_BITS in unary (ones, then
+/// a zero) and a remainder in binary, the highest bit first.
+struct Numbers<'a> {
+    rest: core::slice::Iter<'a, u8>,
+    /// The next bits, from the highest down.
+    window: u64,
+    valid_bits: u32,
+    last: u64,
+}
+
+impl<'a> Numbers<'a> {
+    fn new(codes: &'a [u8]) -> Self {
+        Self { rest: codes.iter(), window: 0, valid_bits: 0, last: 0 }
+    }
+
+    /// At least 57 bits afterwards; zeros once the codes are at their end.
+    fn refill(&mut self) {
+        while self.valid_bits <= 56 {
+            let byte = self.rest.next().copied().unwrap_or(0);
+            self.window |= u64::from(byte) << (56 - self.valid_bits);
+            self.valid_bits += 8;
+        }
+    }
+
+    /// Takes fewer than 57 bits, as a refill leaves them.
+    fn skip(&mut self, bits: u32) {
+        self.window <<= bits;
+        self.valid_bits -= bits;
+    }
+}
+
+impl Iterator for Numbers<'_> {
+    type Item = u64;
+
+    /// Does not end: how many numbers there are is known beside the codes.
+    fn next(&mut self) -> Option<u64> {
+        self.refill();
+        // The generator writes no quotient above 40.
+        let quotient = self.window.leading_ones().min(55);
+        self.skip(quotient + 1);
+        self.refill();
+        let remainder = self.window >> (64 - REMAINDER_BITS);
+        self.skip(REMAINDER_BITS);
+        self.last += (u64::from(quotient) << REMAINDER_BITS) + remainder;
+        Some(self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_public_suffix(name: &str) -> bool {
+        any_is_public_suffix([name].into_iter())
+    }
+
+    #[test]
+    fn knows_rules_of_each_kind() {
+        for name in ["com", "localhost", "co.uk", "github.io", "xn--55qx5d.cn", "anything.ck", "foo.kawasaki.jp"] {
+            assert!(is_public_suffix(name), "{name}");
+        }
+        for name in ["www.ck", "city.kawasaki.jp", "example.com", "example.co.uk", "kawasaki.example", "a.b.ck"] {
+            assert!(!is_public_suffix(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn looks_up_many_names_in_one_pass() {
+        assert!(any_is_public_suffix(["example.com", "a.example.com", "co.uk", "b.a.example.com"].into_iter()));
+        assert!(!any_is_public_suffix(["example.com", "a.example.com", "b.a.example.com"].into_iter()));
+        assert!(!any_is_public_suffix([].into_iter()));
+    }
+}
