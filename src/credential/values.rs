@@ -22,6 +22,11 @@ const MAX_TOTAL_BYTES: usize = 128 * 1024;
 pub struct Values(Vec<(String, SecretString)>);
 
 impl Values {
+    /// Of a credential without values.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// The values of a new credential: at least one. Fails with `bad_request`, naming `values` and the rule.
     pub fn for_create(entries: Vec<(String, SecretString)>) -> Result<Self> {
         if entries.is_empty() {

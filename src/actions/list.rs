@@ -1,0 +1,115 @@
+//! `list`: pages of credentials in order of creation, oldest first, so that pages stay as they are while others append.
+
+use super::stored::{Stored, domain_prefix};
+use super::{CredentialView, Vault};
+use crate::catalog::{Fault, Index, Snapshot};
+use crate::credential::Domain;
+use crate::error::{Error, Result};
+use crate::seal::Purpose;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+/// Most credentials on a page.
+pub const LIMIT_MAX: i64 = 100;
+/// Credentials on a page when the caller does not say.
+pub const LIMIT_DEFAULT: i64 = 20;
+
+/// Which credentials to list, as the caller gave it.
+#[derive(Clone, Default)]
+pub struct ListQuery {
+    /// Exactly this domain, after normalisation.
+    pub domain: Option<String>,
+    /// Part of the name or domain, regardless of case, or exactly the id. Empty: all.
+    pub query: Option<String>,
+    /// 1-100; absent: 20.
+    pub limit: Option<i64>,
+    /// From 0; absent: 0.
+    pub offset: Option<i64>,
+}
+
+/// One page.
+#[derive(Clone)]
+pub struct Page {
+    pub items: Vec<CredentialView>,
+    /// The offset of the next page; `None` on the last.
+    pub next_offset: Option<u32>,
+}
+
+/// Lists credentials.
+///
+/// Errors: [`Code::BadRequest`](crate::error::Code::BadRequest), those of a read.
+pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
+    let limit = match query.limit.unwrap_or(LIMIT_DEFAULT) {
+        limit @ 1..=LIMIT_MAX => limit as usize,
+        _ => return Err(Error::bad_request("limit must be a whole number from 1 to 100")),
+    };
+    let offset = u32::try_from(query.offset.unwrap_or(0))
+        .map_err(|_| Error::bad_request("offset must be a whole number from 0 to 4294967295"))?;
+    let domain = query.domain.as_deref().filter(|text| !text.is_empty()).map(Domain::parse).transpose()?;
+    let text = query.query.as_deref().filter(|text| !text.is_empty()).map(str::to_lowercase);
+    let mut items = vault.catalog.read(|snapshot| {
+        let mut found = Collector { limit, skip: 0, found: Vec::new() };
+        match (&domain, &text) {
+            (None, None) => snapshot.walk(Index::Id, offset, &mut |entry| Ok(found.add(Stored::from_entry(entry)?)))?,
+            (Some(domain), None) => of_domain(snapshot, domain, offset, |stored| found.add(stored))?,
+            (None, Some(text)) => {
+                found.skip = offset;
+                snapshot.walk(Index::Id, 0, &mut |entry| Ok(found.add_if(Stored::from_entry(entry)?, text)))?;
+            }
+            (Some(domain), Some(text)) => {
+                found.skip = offset;
+                of_domain(snapshot, domain, 0, |stored| found.add_if(stored, text))?;
+            }
+        }
+        Ok(found.found)
+    })?;
+    // One more than asked for was collected, to see whether more follow.
+    let has_more = items.len() > limit;
+    items.truncate(limit);
+    let next_offset = if has_more { offset.checked_add(limit as u32) } else { None };
+    Ok(Page { items: items.into_iter().map(CredentialView::listed).collect(), next_offset })
+}
+
+/// Takes matches until a page and one more are found.
+struct Collector {
+    limit: usize,
+    /// Matches to pass over.
+    skip: u32,
+    found: Vec<Stored>,
+}
+
+impl Collector {
+    fn add(&mut self, stored: Stored) -> ControlFlow<()> {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return ControlFlow::Continue(());
+        }
+        self.found.push(stored);
+        if self.found.len() > self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// `text` is in lower case.
+    fn add_if(&mut self, stored: Stored, text: &str) -> ControlFlow<()> {
+        let matches = stored.name.to_lowercase().contains(text)
+            || stored.domain.contains(text)
+            || stored.id.to_text() == text;
+        if matches { self.add(stored) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Visits the credentials of a domain in order of creation, from the `skip`-th on.
+fn of_domain(
+    snapshot: &Snapshot<'_>,
+    domain: &Domain,
+    skip: u32,
+    mut visit: impl FnMut(Stored) -> ControlFlow<()>,
+) -> Result<(), Fault> {
+    let prefix = domain_prefix(domain.as_str());
+    let first = snapshot.rank(Index::Domain, &prefix)?;
+    snapshot.walk(Index::Domain, first.saturating_add(skip), &mut |entry| {
+        let Some(id) = entry.key.strip_prefix(prefix.as_slice()) else { return Ok(ControlFlow::Break(())) };
+        let entry = snapshot.get(Index::Id, id)?.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+        Ok(visit(Stored::from_entry(&entry)?))
+    })
+}

@@ -1,0 +1,60 @@
+//! What can be done with a vault: one file per action, each with the same steps: parse the input into domain types,
+//! run on a snapshot or in a commit, return a view. All faces (WIT, JSON, HTTP) call these functions.
+
+mod create;
+mod delete;
+mod get;
+mod list;
+mod put;
+mod stamp;
+mod stored;
+mod supply;
+mod totp_code;
+mod update;
+mod verify;
+mod view;
+
+pub use create::{NewCredential, create};
+pub use delete::delete;
+pub use get::get;
+pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, list};
+pub use put::{PutCondition, put};
+pub use stamp::Caller;
+pub use supply::{Supplied, supply};
+pub use totp_code::{CodeOptions, totp_code};
+pub use update::{Changes, update};
+pub use verify::{Report, verify};
+pub use view::CredentialView;
+
+use crate::catalog::{Catalog, InitOptions, Swept};
+use crate::error::Result;
+use crate::platform::Platform;
+use crate::seal::Sealer;
+use crate::time::Timestamp;
+
+/// The vault of one project.
+pub struct Vault<'a> {
+    platform: Platform<'a>,
+    sealer: &'a Sealer,
+    catalog: Catalog<'a>,
+}
+
+impl<'a> Vault<'a> {
+    pub fn new(platform: Platform<'a>, sealer: &'a Sealer) -> Self {
+        Self { platform, sealer, catalog: Catalog::new(platform, sealer) }
+    }
+
+    /// Prepares the store; false if it was prepared already. See [`InitOptions`].
+    pub fn init(&self, options: InitOptions) -> Result<bool> {
+        self.catalog.init(options)
+    }
+
+    /// Deletes what interrupted writers left behind.
+    pub fn sweep(&self) -> Result<Swept> {
+        self.catalog.sweep()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.platform.clock.now()
+    }
+}

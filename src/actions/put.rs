@@ -1,0 +1,58 @@
+//! `put`: creates a credential, or replaces the one of the same name whole.
+
+use super::create::{Parsed, add, find_by_name};
+use super::stored::Stored;
+use super::update::{check_version, commit_if_changed};
+use super::{CredentialView, NewCredential, Vault};
+use crate::catalog::{Fault, Transaction};
+use crate::error::{Code, Error, Result};
+use alloc::borrow::ToOwned;
+
+/// What must hold for a put to go ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutCondition {
+    Always,
+    /// The credential exists with this version.
+    Version(u64),
+    /// There is no credential of this name.
+    Absent,
+}
+
+/// Creates or replaces; true when created. A replaced credential keeps its id and creation time, and its version when
+/// nothing differs.
+///
+/// Errors: [`Code::BadRequest`], [`Code::PreconditionFailed`], those of a commit.
+pub fn put(vault: &Vault<'_>, new: &NewCredential, condition: PutCondition) -> Result<(CredentialView, bool)> {
+    let parsed = new.parse()?;
+    let (stored, created) = vault.catalog.commit(|transaction| {
+        match (find_by_name(transaction, &parsed.name)?, condition) {
+            (Some(_), PutCondition::Absent) => {
+                Err(Error::new(Code::PreconditionFailed, "a credential of this name exists").into())
+            }
+            (None, PutCondition::Version(_)) => {
+                Err(Error::new(Code::PreconditionFailed, "there is no credential of this name").into())
+            }
+            (Some(existing), PutCondition::Version(version)) => {
+                check_version(&existing, Some(version))?;
+                Ok((replace(vault, transaction, existing, &parsed)?, false))
+            }
+            (Some(existing), PutCondition::Always) => Ok((replace(vault, transaction, existing, &parsed)?, false)),
+            (None, _) => Ok((add(vault, transaction, &parsed, |_| ())?, true)),
+        }
+    })?;
+    Ok((parsed.view(vault, stored), created))
+}
+
+fn replace(
+    vault: &Vault<'_>,
+    transaction: &mut Transaction<'_>,
+    old: Stored,
+    parsed: &Parsed,
+) -> Result<Stored, Fault> {
+    let mut new = old.clone();
+    new.domain = parsed.domain.as_str().to_owned();
+    new.sso_provider = parsed.sso_provider.as_ref().map(|provider| provider.as_str().to_owned());
+    let old_values = old.values(|record| transaction.record(record))?;
+    let values = (old_values != parsed.values).then_some(&parsed.values);
+    commit_if_changed(vault, transaction, old, new, values, Some(parsed.totp.as_ref()))
+}

@@ -1,0 +1,85 @@
+//! `totp_code`: the current one-time code. Reads neither the body nor any value.
+
+use super::Vault;
+use super::stored::Stored;
+use crate::catalog::{Claim, Fault};
+use crate::credential::Selector;
+use crate::error::{Code, Error, Result};
+use crate::time::Timestamp;
+use crate::totp::{OneTimeCode, Totp};
+
+/// Wishes about a code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CodeOptions {
+    /// Least remaining life in seconds: 0 to the period minus 1.
+    pub min_valid_seconds: i64,
+    /// Each time step's code goes to one exclusive caller only.
+    pub exclusive: bool,
+}
+
+/// The current code.
+///
+/// Errors: [`Code::BadRequest`], [`Code::NotFound`], [`Code::TotpNotConfigured`], [`Code::ClockUnset`],
+/// [`Code::CodeExpiring`], those of a read; if exclusive also [`Code::CodeTaken`], [`Code::ClockBehind`],
+/// [`Code::NotSupported`], [`Code::Contended`], [`Code::OutcomeUnknown`].
+pub fn totp_code(vault: &Vault<'_>, id_or_name: &str, options: CodeOptions) -> Result<OneTimeCode> {
+    let selector = Selector::parse(id_or_name)?;
+    vault.catalog.read(|snapshot| {
+        let stored = Stored::find(snapshot, &selector)?;
+        let totp = stored
+            .totp(vault.sealer)?
+            .ok_or_else(|| Error::new(Code::TotpNotConfigured, "the credential has no totp_secret"))?;
+        code(vault, &stored, &totp, options)
+    })
+}
+
+/// The current code of a credential that was found, within the caller's wishes.
+pub(super) fn code(
+    vault: &Vault<'_>,
+    stored: &Stored,
+    totp: &Totp,
+    options: CodeOptions,
+) -> Result<OneTimeCode, Fault> {
+    let now = vault.now();
+    let code = totp.code_at(now)?;
+    let min_valid = u16::try_from(options.min_valid_seconds).ok().filter(|&seconds| seconds < code.period);
+    let Some(min_valid) = min_valid else {
+        return Err(Error::bad_request("min_valid_seconds must be a whole number from 0 to the period minus 1").into());
+    };
+    if code.valid_for_seconds < min_valid {
+        return Err(Error::new(Code::CodeExpiring, "the current code has less life left than min_valid_seconds")
+            .retry_after(seconds_until(now, code.expires_at))
+            .into());
+    }
+    if options.exclusive {
+        claim(vault, stored, &code, now)?;
+    }
+    Ok(code)
+}
+
+fn claim(vault: &Vault<'_>, stored: &Stored, code: &OneTimeCode, now: Timestamp) -> Result<(), Fault> {
+    let not_supported =
+        || Error::new(Code::NotSupported, "exclusive needs a key-value store with compare-and-swap");
+    if !vault.platform.store.has_atomics() {
+        return Err(not_supported().into());
+    }
+    // A secret that was stored by a build without compare-and-swap has no claim record.
+    let record = stored.claim.ok_or_else(not_supported)?;
+    match vault.catalog.claim(record, code.step)? {
+        Claim::Granted => Ok(()),
+        Claim::Taken { next_step } => {
+            let free_at = Timestamp::from_seconds(next_step.saturating_mul(u64::from(code.period)));
+            Err(Error::new(Code::CodeTaken, "an exclusive caller already got the code of this time step")
+                .retry_after(seconds_until(now, free_at))
+                .into())
+        }
+        Claim::ClockBehind => {
+            Err(Error::new(Code::ClockBehind, "codes of later time steps were given out: the clock runs behind").into())
+        }
+    }
+}
+
+/// Whole seconds, rounded up and at least 1.
+fn seconds_until(now: Timestamp, then: Timestamp) -> u32 {
+    u32::try_from(then.0.saturating_sub(now.0).div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}

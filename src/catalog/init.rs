@@ -1,0 +1,76 @@
+//! The first root.
+//!
+//! Only the caller whose increment of the seed returns 1 goes on, and then by swap from absent and read-back: the
+//! election protects the hosts whose swap from absent overwrites, the swap protects those whose increment can lie.
+//! Nobody takes over by itself from a first writer that died, so a root that the store lost fails closed instead of
+//! showing an empty vault.
+
+use super::Catalog;
+use super::root::{NODE_BYTES, NODE_BYTES_DEFAULT, Root};
+use crate::error::{Code, Error, Result};
+
+/// How to prepare a store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InitOptions {
+    /// End the state [`Code::StorageUninitialised`] by an empty vault. All writers must be stopped.
+    pub force: bool,
+    /// The largest encoded size of a node, 256-65,536 bytes; `None`: 8,192.
+    pub node_bytes: Option<u32>,
+}
+
+impl Catalog<'_> {
+    /// Prepares the store for the project; false if it was prepared already.
+    ///
+    /// Errors: [`Code::BadRequest`], [`Code::StorageUninitialised`], [`Code::OutcomeUnknown`], those of the store.
+    pub fn init(&self, options: InitOptions) -> Result<bool> {
+        if options.node_bytes.is_some_and(|bytes| !NODE_BYTES.contains(&bytes)) {
+            return Err(Error::bad_request("node_bytes must be 256 to 65536"));
+        }
+        if self.records.current::<Root>(&self.records.keys.root())?.is_some() {
+            return Ok(false);
+        }
+        self.create_root(options)?;
+        Ok(true)
+    }
+
+    /// Whether a root was ever created or begun. Read by `get`, which disturbs no election: where it is stale, that
+    /// shows an empty vault as empty for a moment longer.
+    pub(super) fn is_seeded(&self) -> Result<bool> {
+        Ok(self.records.platform.store.get(&self.records.keys.seed())?.is_some())
+    }
+
+    pub(super) fn create_root(&self, options: InitOptions) -> Result<()> {
+        let store = self.records.platform.store;
+        let seed = self.records.keys.seed();
+        let elected = if store.has_atomics() {
+            store.increment(&seed, 1)? == 1
+        } else if self.is_seeded()? {
+            false
+        } else {
+            store.set(&seed, &1i64.to_le_bytes())?;
+            true
+        };
+        let key = self.records.keys.root();
+        if !elected && !options.force {
+            // The one who was elected may be done by now.
+            return match self.records.current::<Root>(&key)? {
+                Some(_) => Ok(()),
+                None => Err(uninitialised()),
+            };
+        }
+        let node_bytes = options.node_bytes.unwrap_or(NODE_BYTES_DEFAULT);
+        let root = Root::new(node_bytes, self.records.fresh_commit_id()?)
+            .ok_or_else(|| Error::new(Code::Internal, "an empty root could not be encoded"))?;
+        self.records.create_cell(&key, &root)?;
+        Ok(())
+    }
+}
+
+pub(super) fn uninitialised() -> Error {
+    Error::new(
+        Code::StorageUninitialised,
+        "the vault was initialised, but its root record is missing (or is being written right now); if the store lost \
+         it, restore a backup, or start an empty vault by `init` with force while no writer runs",
+    )
+    .retry_after(1)
+}

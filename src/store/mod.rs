@@ -1,0 +1,79 @@
+//! The key-value store as the catalog sees it: `wasi:keyvalue` 0.2.0-draft2 without `batch`.
+//!
+//! Answers are taken as hints: hosts report failures that succeeded and successes that got lost (HOSTS.md). The commit
+//! protocol in [`crate::catalog`] is what turns them into facts.
+
+use crate::error::{Code, Error};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod memory;
+
+/// Why the host refused an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The host knows no bucket of this name.
+    NoSuchStore,
+    /// The host does not let the component use this bucket.
+    AccessDenied,
+    /// Anything else; the host's text is not kept, as it can quote keys.
+    Other,
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSuchStore => {
+                Error::new(Code::Misconfigured, "strongroom_bucket names a key-value store that the host does not have")
+            }
+            StoreError::AccessDenied => Error::new(
+                Code::Misconfigured,
+                "the host denies access to the key-value store named by strongroom_bucket (Spin: list it in \
+                 key_value_stores; as a dependency: inherit_configuration = [\"key_value_stores\", \"variables\"])",
+            ),
+            StoreError::Other => {
+                Error::new(Code::StorageUnavailable, "the host's key-value store answered with an error").retry_after(1)
+            }
+        }
+    }
+}
+
+/// One page of [`Store::list_keys`].
+pub struct KeyPage {
+    pub keys: Vec<String>,
+    /// Where to go on; `None` on the last page.
+    pub cursor: Option<String>,
+}
+
+/// What a swap answered. Never more than a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    Stored,
+    Conflict,
+}
+
+/// A bucket of a key-value store.
+pub trait Store {
+    /// May return an older value than the newest.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError>;
+    fn delete(&self, key: &str) -> Result<(), StoreError>;
+    /// Adds to a number that starts at 0 and returns the sum.
+    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError>;
+    /// A new compare-and-swap handle. Use: one `current`, then at most one `swap`.
+    fn compare_and_swap<'a>(&'a self, key: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError>;
+    /// One page of all keys of the bucket, other people's included. Never used by an action.
+    fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError>;
+    /// Whether `increment` and `compare_and_swap` work. Without them the vault is last-write-wins.
+    fn has_atomics(&self) -> bool;
+}
+
+/// A compare-and-swap handle on one key.
+pub trait CompareAndSwap {
+    /// The newest value; fixes what `swap` compares with.
+    fn current(&mut self) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Stores the value if the key still holds what `current` returned.
+    fn swap(self: Box<Self>, value: &[u8]) -> Result<Swap, StoreError>;
+}
