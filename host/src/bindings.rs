@@ -1,0 +1,30 @@
+//! Bindings generated from the WIT in `wit/`: the host traits for what the component imports, and typed access to what
+//! it exports. `wasi:http` and `wasi:io` come from Wasmtime's own crates.
+
+/// The world `vault`: everything typed. The world `edge` exports the same and `wasi:http/incoming-handler` beside it.
+pub mod vault {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "vault",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "wasi:keyvalue/store.bucket": crate::keyvalue::wasi::Bucket,
+            "wasi:keyvalue/atomics.cas": crate::keyvalue::wasi::Cas,
+        },
+    });
+}
+
+/// The world `agent`: a part of the world `vault`, so it shares its types.
+pub mod agent {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "agent",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "wasi": super::vault::wasi,
+            "strongroom:vault/types": super::vault::strongroom::vault::types,
+        },
+    });
+}

@@ -1,0 +1,124 @@
+//! What one instance of the component can reach: its services, and nothing else.
+
+use crate::bindings::vault::wasi::{clocks::wall_clock, config::store as config, keyvalue, random::random};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::engine::MAX_MEMORY_BYTES;
+use crate::keyvalue::KeyValue;
+use std::future::Future;
+use std::sync::Arc;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi_http::p2::bindings::http::types as http_types;
+use wasmtime_wasi_http::{WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_io::IoView;
+
+/// Most random bytes the component can ask for at once.
+const MAX_RANDOM_BYTES: u64 = 64 << 10;
+
+/// What an instance is given to work with.
+#[derive(Clone)]
+pub struct Services {
+    /// The key-value store behind `wasi:keyvalue`.
+    pub store: Arc<dyn KeyValue>,
+    /// The settings behind `wasi:config`.
+    pub config: Arc<dyn Config>,
+    /// The clock behind `wasi:clocks/wall-clock`.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The host's side of one instance.
+pub struct State {
+    pub(crate) services: Services,
+    pub(crate) table: ResourceTable,
+    pub(crate) limits: StoreLimits,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+impl State {
+    pub(crate) fn new(services: Services) -> Self {
+        let limits = StoreLimitsBuilder::new().memory_size(MAX_MEMORY_BYTES).build();
+        Self { services, table: ResourceTable::new(), limits, http: WasiHttpCtx::new(), hooks: Hooks }
+    }
+}
+
+/// Links the imports of design.md section 3, all of them and no other.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    keyvalue::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    keyvalue::atomics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    config::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    wall_clock::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    random::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    wasmtime_wasi_io::add_to_linker_async(linker)?;
+    http_types::add_to_linker::<_, WasiHttp>(linker, &http_types::LinkOptions::default(), State::http)
+}
+
+impl config::Host for State {
+    fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, config::Error>> {
+        Ok(self.services.config.get(&key).map_err(config::Error::Io))
+    }
+
+    /// The component asks for each setting by name; nobody needs them all, keys included.
+    fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, config::Error>> {
+        Ok(Err(config::Error::Upstream("settings are given by name only".into())))
+    }
+}
+
+impl wall_clock::Host for State {
+    fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        let now = self.services.clock.now();
+        Ok(wall_clock::Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() })
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: 1 })
+    }
+}
+
+impl random::Host for State {
+    fn get_random_bytes(&mut self, length: u64) -> wasmtime::Result<Vec<u8>> {
+        wasmtime::ensure!(length <= MAX_RANDOM_BYTES, "at most {MAX_RANDOM_BYTES} random bytes at once");
+        let mut bytes = vec![0; length as usize];
+        getrandom::fill(&mut bytes).map_err(|error| wasmtime::format_err!("no random numbers: {error}"))?;
+        Ok(bytes)
+    }
+
+    fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
+        getrandom::u64().map_err(|error| wasmtime::format_err!("no random numbers: {error}"))
+    }
+}
+
+impl IoView for State {
+    fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// How `wasi:http` behaves here: requests come in, none go out.
+struct Hooks;
+
+type Sent = Result<(http::Response<WasiBody>, Transfer), wasmtime_wasi_http::Error>;
+type Transfer = Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<wasmtime_wasi_http::RequestOptions>,
+        _done: Transfer,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(std::future::ready(Err(wasmtime_wasi_http::Error::HttpRequestDenied)))
+    }
+
+    /// A whole answer fits, so a component that writes its body before it hands out the response never waits.
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        1024
+    }
+}

@@ -1,0 +1,161 @@
+//! `wasi:keyvalue` for the component, over whatever backend the instance was given.
+
+use super::{Expected, StoreError};
+use crate::bindings::vault::wasi::keyvalue::{atomics, store};
+use crate::instance::State;
+use std::sync::Arc;
+use wasmtime::component::Resource;
+
+/// An open bucket.
+pub struct Bucket {
+    name: Arc<str>,
+}
+
+/// A compare-and-swap handle.
+pub struct Cas {
+    bucket: Arc<str>,
+    key: String,
+    /// What `current` returned last; `None` before the first call.
+    seen: Option<Option<Vec<u8>>>,
+}
+
+impl Cas {
+    fn expected(&self) -> Expected<'_> {
+        match &self.seen {
+            None => Expected::Anything,
+            Some(None) => Expected::Absent,
+            Some(Some(value)) => Expected::Value(value),
+        }
+    }
+}
+
+impl State {
+    fn bucket(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<str>> {
+        Ok(self.table.get(bucket)?.name.clone())
+    }
+}
+
+/// Turns a backend's answer into the component's; [`StoreError::Stop`] becomes a trap.
+fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store::Error>> {
+    Ok(match result {
+        Ok(value) => Ok(value),
+        Err(StoreError::NoSuchStore) => Err(store::Error::NoSuchStore),
+        Err(StoreError::AccessDenied) => Err(store::Error::AccessDenied),
+        Err(StoreError::Other(message)) => Err(store::Error::Other(message)),
+        Err(stop @ StoreError::Stop) => return Err(wasmtime::Error::new(stop)),
+    })
+}
+
+/// Runs an operation that can wait for the device or for another process. On the server's threads the other requests
+/// are handed to another thread meanwhile.
+fn waiting<T>(operation: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(operation),
+        _ => operation(),
+    }
+}
+
+impl store::Host for State {
+    fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, store::Error>> {
+        match answer(self.services.store.open(&identifier))? {
+            Ok(()) => Ok(Ok(self.table.push(Bucket { name: identifier.into() })?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+impl store::HostBucket for State {
+    fn get(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
+        let bucket = self.bucket(&bucket)?;
+        answer(self.services.store.get(&bucket, &key))
+    }
+
+    fn set(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), store::Error>> {
+        let bucket = self.bucket(&bucket)?;
+        answer(waiting(|| self.services.store.set(&bucket, &key, &value)))
+    }
+
+    fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
+        let bucket = self.bucket(&bucket)?;
+        answer(waiting(|| self.services.store.delete(&bucket, &key)))
+    }
+
+    fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
+        let bucket = self.bucket(&bucket)?;
+        answer(self.services.store.exists(&bucket, &key))
+    }
+
+    fn list_keys(
+        &mut self,
+        bucket: Resource<Bucket>,
+        cursor: Option<String>,
+    ) -> wasmtime::Result<Result<store::KeyResponse, store::Error>> {
+        let bucket = self.bucket(&bucket)?;
+        let page = self.services.store.list_keys(&bucket, cursor.as_deref());
+        answer(page.map(|page| store::KeyResponse { keys: page.keys, cursor: page.cursor }))
+    }
+
+    fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+        self.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for State {
+    fn increment(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        delta: i64,
+    ) -> wasmtime::Result<Result<i64, store::Error>> {
+        let bucket = self.bucket(&bucket)?;
+        answer(waiting(|| self.services.store.increment(&bucket, &key, delta)))
+    }
+
+    fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
+        let cas = self.table.delete(cas)?;
+        let swapped = waiting(|| self.services.store.swap(&cas.bucket, &cas.key, cas.expected(), &value));
+        Ok(match answer(swapped)? {
+            Ok(true) => Ok(()),
+            // The interface asks for a handle that is up to date: one that was never read compares with nothing, and
+            // its first `current` reads the newest value.
+            Ok(false) => {
+                let fresh = Cas { bucket: cas.bucket, key: cas.key, seen: None };
+                Err(atomics::CasError::CasFailed(self.table.push(fresh)?))
+            }
+            Err(error) => Err(atomics::CasError::StoreError(error)),
+        })
+    }
+}
+
+impl atomics::HostCas for State {
+    fn new(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<Resource<Cas>, store::Error>> {
+        let bucket = self.bucket(&bucket)?;
+        Ok(Ok(self.table.push(Cas { bucket, key, seen: None })?))
+    }
+
+    fn current(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
+        let handle = self.table.get(&cas)?;
+        let (bucket, key) = (handle.bucket.clone(), handle.key.clone());
+        let value = answer(self.services.store.current(&bucket, &key))?;
+        if let Ok(value) = &value {
+            self.table.get_mut(&cas)?.seen = Some(value.clone());
+        }
+        Ok(value)
+    }
+
+    fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
+        self.table.delete(cas)?;
+        Ok(())
+    }
+}

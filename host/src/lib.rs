@@ -1,0 +1,48 @@
+//! Runs the Strongroom component on Wasmtime over a durable SQLite store.
+//!
+//! ```no_run
+//! use std::{collections::BTreeMap, path::Path, sync::Arc};
+//! use strongroom_host::{Component, Engine, Services, SqliteStore, SystemClock};
+//!
+//! # async fn example() -> strongroom_host::Result<()> {
+//! let wasm = std::fs::read("strongroom.wasm")?;
+//! let component = Component::load(&Engine::new(None)?, &wasm)?;
+//! let services = Services {
+//!     store: Arc::new(SqliteStore::open(Path::new("."))?),
+//!     config: Arc::new(BTreeMap::from([("strongroom_keys".to_owned(), std::fs::read_to_string("master.key")?)])),
+//!     clock: Arc::new(SystemClock),
+//! };
+//! let mut agent = component.agent(&services).await?;
+//! let request = r#"{"action":"list"}"#;
+//! let answer = agent.exports.strongroom_vault_manage().call_manage(&mut agent.store, request).await;
+//! println!("{answer:?}");
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod bindings;
+mod clock;
+mod component;
+mod config;
+mod engine;
+mod instance;
+pub mod keyvalue;
+pub mod state;
+#[cfg(test)]
+mod testing;
+pub mod token;
+
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use component::{CALL_TIME_LIMIT, Component, HandleError, Instance};
+pub use config::Config;
+pub use engine::{Engine, MAX_INSTANCES, MAX_MEMORY_BYTES};
+pub use instance::{Services, State};
+pub use keyvalue::{KeyValue, MemoryStore, SqliteStore};
+pub use state::{StateConfig, StateDir};
+
+pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;
+
+/// Wasmtime's errors as ours: its text, without its back-trace.
+pub fn plain(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}

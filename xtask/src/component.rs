@@ -1,0 +1,108 @@
+//! Building the component in each of its worlds, and reading the result.
+
+use crate::run::{Command, ensure_wasm_target, root, step};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+use wasmparser::{Parser, Payload};
+
+/// One way to build the component.
+pub struct World {
+    /// What it is called in `target/worlds/strongroom-<name>.wasm`.
+    name: &'static str,
+    /// Cargo features of the root package.
+    features: &'static str,
+}
+
+pub const EDGE: World = World { name: "edge", features: "edge,atomics" };
+
+/// Every build that is tested.
+pub const WORLDS: [World; 4] = [
+    World { name: "agent", features: "atomics" },
+    World { name: "vault", features: "vault,atomics" },
+    World { name: "edge-no-atomics", features: "edge" },
+    EDGE,
+];
+
+impl World {
+    /// The arguments that select this build of the component.
+    pub fn arguments(&self) -> [&'static str; 8] {
+        [
+            "--target",
+            "wasm32-wasip2",
+            "--package",
+            "strongroom",
+            "--lib",
+            "--no-default-features",
+            "--features",
+            self.features,
+        ]
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn path(&self) -> PathBuf {
+        root().join(format!("target/worlds/strongroom-{}.wasm", self.name))
+    }
+}
+
+/// Builds one world into `target/worlds`; the world `edge` also into `target/wasm32-wasip2/release/strongroom.wasm`.
+pub fn build(world: &World) -> Result<()> {
+    ensure_wasm_target()?;
+    step(&format!("building the component, world {} (a minute when something changed)", world.name));
+    Command::cargo(["build", "--profile", "component"]).args(world.arguments()).run()?;
+    let built = root().join("target/wasm32-wasip2/component/strongroom.wasm");
+    copy_if_different(&built, &world.path())?;
+    if world.name == EDGE.name {
+        copy_if_different(&built, &root().join("target/wasm32-wasip2/release/strongroom.wasm"))?;
+    }
+    Ok(())
+}
+
+pub fn build_all() -> Result<()> {
+    WORLDS.iter().try_for_each(build)
+}
+
+/// An unchanged file keeps its time, so that the host which embeds it is not built again.
+fn copy_if_different(from: &PathBuf, to: &PathBuf) -> Result<()> {
+    let content = fs::read(from).with_context(|| format!("{} cannot be read", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(to, content).with_context(|| format!("{} cannot be written", to.display()))
+}
+
+/// Prints what there is to know about each built world.
+pub fn report() -> Result<()> {
+    for world in &WORLDS {
+        let wasm = fs::read(world.path())?;
+        let imports = imports(&wasm)?;
+        println!("{:<16} {:>8} bytes, {} imports", world.name, wasm.len(), imports.len());
+        imports.iter().for_each(|import| println!("    {import}"));
+    }
+    Ok(())
+}
+
+/// The names of a component's imports. Those of the components nested in it are inner wiring.
+fn imports(wasm: &[u8]) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    names.push(import?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}

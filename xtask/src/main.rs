@@ -1,0 +1,66 @@
+//! What one does with this repository: `cargo xtask help`.
+
+mod component;
+mod public_suffix;
+mod run;
+mod test;
+
+use anyhow::{Result, bail};
+use run::{Command, root, step};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  serve [ARGS]            build component and host, then run `strongroom serve ARGS`
+                          (first time about 8 minutes: Wasmtime is compiled; later seconds)
+  build                   build component and host; print size and imports of each world
+  component               build the component only (1 minute; every world: `build`)
+  test                    everything CI runs (about 15 minutes from cold, 3 when built)
+  simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42
+  public-suffixes FILE    make the table of public suffixes from a published list";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    match dispatch(&command, &arguments.collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // By hand, because the default output adds a back-trace where RUST_BACKTRACE is set.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
+    match (command, arguments) {
+        ("serve", _) => {
+            component::build(&component::EDGE)?;
+            build_host()?;
+            // In the place of this process, so that signals reach the server.
+            Command::new(root().join("target/release/strongroom")).arg("serve").args(arguments).replace()
+        }
+        ("build", []) => {
+            component::build_all()?;
+            build_host()?;
+            component::report()
+        }
+        ("component", []) => component::build(&component::EDGE),
+        ("test", []) => test::run(),
+        ("simulate", _) => Command::cargo(["run", "--release", "--quiet", "--package", "strongroom-simulator", "--"])
+            .args(arguments)
+            .run(),
+        ("public-suffixes", [file]) => public_suffix::run(file.as_ref()),
+        ("help" | "--help" | "-h", _) => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => bail!("this is not a command or not its arguments\n\n{HELP}"),
+    }
+}
+
+fn build_host() -> Result<()> {
+    step("building the host (8 minutes when Wasmtime is not built yet, else seconds)");
+    Command::cargo(["build", "--release"]).args(test::HOST_PACKAGES).run()
+}

@@ -1,0 +1,58 @@
+//! Everything CI runs, in the order in which mistakes are cheapest.
+
+use crate::component::{self, WORLDS};
+use crate::run::{Command, step};
+use anyhow::Result;
+use std::time::Instant;
+
+/// The packages that are built with Wasmtime. Always named together: Cargo unites the features of the packages it
+/// builds, and another set of features would compile Wasmtime once more.
+pub const HOST_PACKAGES: [&str; 4] = ["--package", "strongroom-host", "--package", "strongroom-host-tests"];
+
+pub fn run() -> Result<()> {
+    let start = Instant::now();
+    timed("format", || Command::cargo(["fmt", "--all", "--check"]).run())?;
+    timed("component: build of every world", || {
+        component::build_all()?;
+        component::report()
+    })?;
+    timed("component: clippy for every world", || {
+        WORLDS.iter().try_for_each(|world| {
+            let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(world.arguments());
+            clippy.args(["--", "-D", "warnings"]).run()
+        })
+    })?;
+    timed("core: clippy and unit tests", || {
+        let packages = ["--package", "strongroom", "--package", "strongroom-simulator", "--package", "xtask"];
+        let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(packages);
+        clippy.args(["--", "-D", "warnings"]).run()?;
+        Command::cargo(["test", "--quiet", "--release"]).args(packages).run()
+    })?;
+    timed("host: clippy", || {
+        let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(HOST_PACKAGES);
+        clippy.args(["--", "-D", "warnings"]).run()
+    })?;
+    timed("host: build and tests (8 minutes more when Wasmtime is not built yet)", || {
+        // The tests start the binary, which a test build alone would not bring up to date.
+        Command::cargo(["build", "--quiet", "--release"]).args(HOST_PACKAGES).run()?;
+        Command::cargo(["test", "--quiet", "--release"]).args(HOST_PACKAGES).run()
+    })?;
+    timed("documentation", || {
+        let doc = |packages: &[&str]| {
+            let doc = Command::cargo(["doc", "--quiet", "--release", "--no-deps", "--document-private-items"]);
+            doc.args(packages).env("RUSTDOCFLAGS", "-D warnings").run()
+        };
+        doc(&["--package", "strongroom", "--package", "strongroom-simulator"])?;
+        doc(&HOST_PACKAGES)
+    })?;
+    step(&format!("all passed in {} s", start.elapsed().as_secs()));
+    Ok(())
+}
+
+fn timed(headline: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    step(headline);
+    let start = Instant::now();
+    work()?;
+    step(&format!("{headline}: {} s", start.elapsed().as_secs()));
+    Ok(())
+}
