@@ -33,9 +33,9 @@ impl Domain {
         let text = text.trim();
         let parsed = match text.parse::<Ipv6Addr>() {
             Ok(address) => Ok(Self(address.to_string())),
-            Err(_) => SiteUrl::parse(text).and_then(|url| match url.scheme {
-                None if url.has_user_info => Err(HostError::UserInfo),
-                _ => Ok(url.host),
+            Err(_) => SiteUrl::parse(text).and_then(|url| {
+                let is_mail_address = url.has_user_info && SiteUrl::scheme_of(text).is_none();
+                if is_mail_address { Err(HostError::UserInfo) } else { Ok(url.host) }
             }),
         };
         parsed.map_err(|error| Error::bad_request(format!("domain {}", error.rule())))

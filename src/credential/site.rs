@@ -6,9 +6,7 @@
 use super::Domain;
 
 /// The front of a URL. Path, query and fragment are not looked at.
-pub(crate) struct SiteUrl<'a> {
-    /// As written; `None` when the text does not begin with `scheme://`.
-    pub scheme: Option<&'a str>,
+pub(crate) struct SiteUrl {
     pub has_user_info: bool,
     pub host: Domain,
 }
@@ -27,12 +25,15 @@ pub(crate) enum HostError {
     Port,
 }
 
-impl<'a> SiteUrl<'a> {
-    pub fn parse(text: &'a str) -> Result<Self, HostError> {
-        let (scheme, rest) = match text.split_once("://") {
-            Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
-            _ => (None, text),
-        };
+impl SiteUrl {
+    /// The scheme as written; `None` when the text does not begin with `scheme://`.
+    pub fn scheme_of(text: &str) -> Option<&str> {
+        split_scheme(text).map(|(scheme, _)| scheme)
+    }
+
+    /// Reads a URL, or its part behind the scheme alone.
+    pub fn parse(text: &str) -> Result<Self, HostError> {
+        let rest = split_scheme(text).map_or(text, |(_, rest)| rest);
         // RFC 3986, section 3.2: the authority ends at the first of these.
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         // Browsers take a backslash for a slash; other parsers let the authority go on.
@@ -49,7 +50,7 @@ impl<'a> SiteUrl<'a> {
         if host.is_empty() {
             return Err(HostError::Missing);
         }
-        Ok(Self { scheme, has_user_info, host: Domain::from_url_host(host)? })
+        Ok(Self { has_user_info, host: Domain::from_url_host(host)? })
     }
 }
 
@@ -72,10 +73,13 @@ impl HostError {
     }
 }
 
-/// RFC 3986, section 3.1.
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+/// Scheme (RFC 3986, section 3.1) and what follows `://`.
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let is_scheme = |text: &str| {
+        text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    };
+    text.split_once("://").filter(|(scheme, _)| is_scheme(scheme))
 }
 
 /// Takes a port off. The colons inside the brackets of an IPv6 address are not in front of one.

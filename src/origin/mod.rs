@@ -20,13 +20,11 @@ pub fn check(domain: &Domain, origin: &str) -> Result<()> {
     if origin.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return refuse("origin must not contain white space or control characters");
     }
-    let url = match SiteUrl::parse(origin) {
-        Ok(url) => url,
-        // `data:`, `about:`, `null` and the like break a rule about hosts, but that is not what is wrong with them.
-        Err(_) if !origin.contains("://") => return refuse(NO_URL),
-        Err(error) => return Err(Error::new(Code::OriginRefused, format!("origin {}", error.rule()))),
+    // Also `null`, `data:`, `blob:` and the like.
+    let Some(scheme) = SiteUrl::scheme_of(origin) else {
+        return refuse("origin must be a URL that begins with a scheme and ://");
     };
-    let Some(scheme) = url.scheme else { return refuse(NO_URL) };
+    let url = SiteUrl::parse(origin).map_err(|e| Error::new(Code::OriginRefused, format!("origin {}", e.rule())))?;
     if url.has_user_info {
         return refuse("origin must not hold user info");
     }
@@ -36,8 +34,6 @@ pub fn check(domain: &Domain, origin: &str) -> Result<()> {
     }
     check_host(domain, &url.host)
 }
-
-const NO_URL: &str = "origin must be a URL with a scheme and a host";
 
 fn check_host(domain: &Domain, host: &Domain) -> Result<()> {
     if host == domain {

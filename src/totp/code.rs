@@ -30,7 +30,7 @@ impl Totp {
         Ok(self.code_at_any_time(now))
     }
 
-    fn code_at_any_time(&self, now: Timestamp) -> OneTimeCode {
+    pub(super) fn code_at_any_time(&self, now: Timestamp) -> OneTimeCode {
         let period = u64::from(self.settings.period);
         let step = now.seconds() / period;
         let expires_at = Timestamp::from_seconds((step + 1).saturating_mul(period));

@@ -1,1 +1,479 @@
 use super::*;
+use crate::error::{Code, Error};
+use crate::time::Timestamp;
+use alloc::format;
+use alloc::string::{String, ToString};
+use proptest::prelude::*;
+
+/// What authenticator documentation uses as its example: 80 bits.
+const EXAMPLE: &str = "JBSWY3DPEHPK3PXP";
+
+fn bare(secret: &str) -> Request<'_> {
+    Request { secret, algorithm: None, digits: None, period: None }
+}
+
+fn parse(secret: &str) -> Result<Totp> {
+    Totp::parse(bare(secret), None)
+}
+
+fn refusal(result: Result<Totp>) -> Error {
+    result.err().unwrap()
+}
+
+/// The settings in one line, and the seed in base32.
+fn shown(totp: &Totp) -> (String, String) {
+    let settings = totp.settings();
+    let line = format!("{}/{}/{}", settings.algorithm().as_str(), settings.digits(), settings.period());
+    (line, base32::encode(base32::Alphabet::Rfc4648 { padding: false }, totp.seed.expose()))
+}
+
+mod secrets {
+    use super::*;
+
+    #[test]
+    fn accepted_and_normalised() {
+        let chars_128 = "ABCDEFGH".repeat(16);
+        let spaced_128 = "abcd efgh-".repeat(16);
+        for (case, text, seed) in [
+            ("80-bit example", EXAMPLE, EXAMPLE),
+            ("lower case", "jbswy3dpehpk3pxp", EXAMPLE),
+            ("mixed case", "JbSwY3dPeHpK3pXp", EXAMPLE),
+            ("spaces in groups of four", "jbsw y3dp ehpk 3pxp", EXAMPLE),
+            ("dashes", "JBSW-Y3DP-EHPK-3PXP", EXAMPLE),
+            ("white space around", " \tJBSWY3DPEHPK3PXP\r\n", EXAMPLE),
+            ("line break inside", "JBSWY3DP\nEHPK3PXP", EXAMPLE),
+            ("no-break space", "JBSWY3DP\u{a0}EHPK3PXP", EXAMPLE),
+            ("needless padding", "JBSWY3DPEHPK3PXP====", EXAMPLE),
+            ("padding of 26 characters", "AAAAAAAAAAAAAAAAAAAAAAAAAA======", "AAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("padding in groups", "MZXW6YTB MZXW6YTB OI==-====", "MZXW6YTBMZXW6YTBOI"),
+            ("17 bytes, 28 characters", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA====", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("12 bytes, 20 characters", "JBSWY3DPEHPK3PXPAEBA", "JBSWY3DPEHPK3PXPAEBA"),
+            ("13 bytes, 21 characters", "JBSWY3DPEHPK3PXPAEBAE", "JBSWY3DPEHPK3PXPAEBAE"),
+            ("14 bytes, 23 characters", "JBSWY3DPEHPK3PXPAEBAEAQ", "JBSWY3DPEHPK3PXPAEBAEAQ"),
+            ("11 bytes, 18 characters", "JBSWY3DPEHPK3PXPAE", "JBSWY3DPEHPK3PXPAE"),
+            ("128 characters", &chars_128, &chars_128),
+            ("128 characters, spaced", &spaced_128, &chars_128),
+        ] {
+            let totp = parse(text).unwrap_or_else(|error| panic!("{case}: {}", error.message()));
+            assert_eq!(shown(&totp), ("SHA1/6/30".to_string(), seed.to_string()), "{case}");
+        }
+    }
+
+    #[test]
+    fn refused_by_rule() {
+        let chars_129 = "A".repeat(129);
+        let chars_136 = "A".repeat(136);
+        for (case, text, rule) in [
+            ("empty", "", "16 to 128"),
+            ("blank", " - = ", "16 to 128"),
+            ("15 characters", "JBSWY3DPEHPK3PX", "16 to 128"),
+            ("15 characters and padding", "JBSWY3DPEHPK3PX=", "16 to 128"),
+            ("129 characters", &chars_129, "16 to 128"),
+            ("136 characters", &chars_136, "16 to 128"),
+            ("17 characters", "JBSWY3DPEHPK3PXPA", "number of characters"),
+            ("19 characters", "JBSWY3DPEHPK3PXPAAA", "number of characters"),
+            ("22 characters", "JBSWY3DPEHPK3PXPAAAAAA", "number of characters"),
+            ("unused bits, 18 characters", "JBSWY3DPEHPK3PXPAB", "last character"),
+            ("unused bits, 20 characters", "JBSWY3DPEHPK3PXPAAAI", "last character"),
+            ("unused bits, 21 characters", "JBSWY3DPEHPK3PXPAAAAB", "last character"),
+            ("unused bits, 23 characters", "JBSWY3DPEHPK3PXPAAAAAA2", "last character"),
+            ("unused bits, digit at the end", "JBSWY3DPEHPK3PXPA7", "last character"),
+            ("digit 0", "JBSWY3DPEHPK3PX0", "digits 2 to 7"),
+            ("digit 1", "JBSWY3DPEHPK3PX1", "digits 2 to 7"),
+            ("digit 8", "JBSWY3DPEHPK3PX8", "digits 2 to 7"),
+            ("digit 9", "JBSWY3DPEHPK3PX9", "digits 2 to 7"),
+            ("Cyrillic letters", "\u{410}BSWY3DPEHPK3PXP", "digits 2 to 7"),
+            ("full-width letters", "\u{ff2a}BSWY3DPEHPK3PXP", "digits 2 to 7"),
+            ("dotless i", "JBSWY3DPEHPK3PX\u{131}", "digits 2 to 7"),
+            ("long s", "JBSWY3DPEHPK3PX\u{17f}", "digits 2 to 7"),
+            ("Kelvin sign", "JBSWY3DPEHPK3PX\u{212a}", "digits 2 to 7"),
+            ("full-width digit", "JBSWY3DPEHPK3PX\u{ff13}", "digits 2 to 7"),
+            ("en dash", "JBSW\u{2013}Y3DP\u{2013}EHPK\u{2013}3PXP", "digits 2 to 7"),
+            ("zero-width space", "JBSWY3DP\u{200b}EHPK3PXP", "digits 2 to 7"),
+            ("NUL", "JBSWY3DPEHPK3PXP\0", "digits 2 to 7"),
+            ("padding inside", "JBSWY3DP====EHPK3PXP", "digits 2 to 7"),
+            ("underscore", "JBSW_Y3DP_EHPK_3PXP", "digits 2 to 7"),
+            ("quoted", "\"JBSWY3DPEHPK3PXP\"", "digits 2 to 7"),
+            ("hexadecimal", "3132333435363738393031323334353637383930", "digits 2 to 7"),
+            ("with its name", "secret=JBSWY3DPEHPK3PXP", "digits 2 to 7"),
+        ] {
+            let error = refusal(parse(text));
+            assert_eq!(error.code(), Code::BadRequest, "{case}");
+            assert!(error.message().starts_with("totp_secret"), "{case}");
+            assert!(error.message().contains(rule), "{case}: {}", error.message());
+            assert!(!error.message().contains("JBSW"), "{case}");
+        }
+    }
+
+    #[test]
+    fn unused_bits_are_found_by_every_remainder_and_character() {
+        // One character only ends each of these lengths cleanly for every pattern of used bits.
+        for (characters, clean) in [(18, 8), (20, 2), (21, 16), (23, 4)] {
+            let accepted = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+                .chars()
+                .filter(|last| parse(&format!("{}{last}", "A".repeat(characters - 1))).is_ok());
+            assert_eq!(accepted.count(), clean, "{characters}");
+        }
+    }
+
+    #[test]
+    fn weak_below_128_bits() {
+        for (secret, is_weak) in [
+            (EXAMPLE.to_string(), true),
+            ("A".repeat(24), true),
+            ("A".repeat(26), false),
+            ("A".repeat(32), false),
+            ("A".repeat(128), false),
+        ] {
+            assert_eq!(parse(&secret).ok().unwrap().is_weak(), is_weak, "{secret}");
+        }
+    }
+}
+
+mod uris {
+    use super::*;
+
+    #[test]
+    fn accepted() {
+        let secret = format!("secret={EXAMPLE}");
+        for (case, uri, settings) in [
+            ("secret only", format!("otpauth://totp/Example:alice?{secret}"), "SHA1/6/30"),
+            ("no label", format!("otpauth://totp/?{secret}"), "SHA1/6/30"),
+            ("no label and no slash", format!("otpauth://totp?{secret}"), "SHA1/6/30"),
+            (
+                "all parameters",
+                format!("otpauth://totp/x?{secret}&issuer=Example&algorithm=SHA512&digits=9&period=300"),
+                "SHA512/9/300",
+            ),
+            ("other order", format!("otpauth://totp/x?period=15&digits=8&algorithm=SHA256&{secret}"), "SHA256/8/15"),
+            ("upper-case scheme and type", format!("OTPAUTH://TOTP/x?{secret}"), "SHA1/6/30"),
+            ("upper-case parameter names", format!("otpauth://totp/x?SECRET={EXAMPLE}&Digits=7"), "SHA1/7/30"),
+            ("lower-case algorithm", format!("otpauth://totp/x?{secret}&algorithm=sha256"), "SHA256/6/30"),
+            ("lower-case secret", "otpauth://totp/x?secret=jbswy3dpehpk3pxp".into(), "SHA1/6/30"),
+            ("padded secret", format!("otpauth://totp/x?{secret}%3D%3D"), "SHA1/6/30"),
+            ("padding not encoded", format!("otpauth://totp/x?{secret}=="), "SHA1/6/30"),
+            ("secret with encoded spaces", "otpauth://totp/x?secret=JBSW%20Y3DP%20EHPK%203PXP".into(), "SHA1/6/30"),
+            ("secret percent-encoded", "otpauth://totp/x?secret=%4ABSWY3DPEHPK3PX%50".into(), "SHA1/6/30"),
+            ("percent-encoded label", format!("otpauth://totp/A%20B%3Aops%40example.com?{secret}"), "SHA1/6/30"),
+            ("non-ASCII label", format!("otpauth://totp/B\u{fc}ro:ops@example.com?{secret}"), "SHA1/6/30"),
+            ("label with slashes", format!("otpauth://totp/a/b/c?{secret}"), "SHA1/6/30"),
+            ("unknown parameters", format!("otpauth://totp/x?image=a&{secret}&image=b&counter=5&&="), "SHA1/6/30"),
+            ("fragment", format!("otpauth://totp/x?{secret}#digits=8"), "SHA1/6/30"),
+            ("white space around", format!("  otpauth://totp/x?{secret}\n"), "SHA1/6/30"),
+        ] {
+            let totp = parse(&uri).unwrap_or_else(|error| panic!("{case}: {}", error.message()));
+            assert_eq!(shown(&totp), (settings.to_string(), EXAMPLE.to_string()), "{case}");
+        }
+    }
+
+    #[test]
+    fn refused_by_rule() {
+        for (case, uri, rule) in [
+            ("hotp", "otpauth://hotp/x?secret=JBSWY3DPEHPK3PXP&counter=1", "hotp"),
+            ("HOTP", "OTPAUTH://HOTP/x?secret=JBSWY3DPEHPK3PXP", "hotp"),
+            ("other type", "otpauth://steam/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("no type", "otpauth:///x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("migration", "otpauth-migration://offline?data=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("web address", "https://totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("one slash", "otpauth:/totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("space in the scheme", "otp auth://totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("look-alike scheme", "\u{43e}tpauth://totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("no query", "otpauth://totp/JBSWY3DPEHPK3PXP", "must have a secret"),
+            ("no secret", "otpauth://totp/x?issuer=JBSWY3DPEHPK3PXP", "must have a secret"),
+            ("empty secret", "otpauth://totp/x?secret=&issuer=JBSWY3DPEHPK3PXP", "must have a secret"),
+            ("secret without value", "otpauth://totp/x?secret", "must have a secret"),
+            ("secret in the fragment", "otpauth://totp/x#?secret=JBSWY3DPEHPK3PXP", "must have a secret"),
+            ("secret twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&secret=JBSWY3DPEHPK3PXP", "twice"),
+            ("secret twice, once in capitals", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&SECRET=A", "twice"),
+            ("secret twice, once encoded", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&%73ecret=A", "twice"),
+            ("secret twice, once empty", "otpauth://totp/x?secret=&secret=JBSWY3DPEHPK3PXP", "twice"),
+            ("digits twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=6&digits=6", "twice"),
+            ("period twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=30&period=60", "twice"),
+            ("algorithm twice", "otpauth://totp/x?algorithm=SHA1&secret=JBSWY3DPEHPK3PXP&algorithm=SHA1", "twice"),
+            ("digits=5", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=5", "digits must be 6 to 9"),
+            ("digits=10", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=10", "digits must be 6 to 9"),
+            ("digits empty", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=", "digits must be 6 to 9"),
+            ("digits=06", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=06", "digits must be 6 to 9"),
+            ("digits=+6", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=+6", "digits must be 6 to 9"),
+            ("digits=-6", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=-6", "digits must be 6 to 9"),
+            ("digits=six", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=six", "digits must be 6 to 9"),
+            ("digits=262", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=262", "digits must be 6 to 9"),
+            ("period=0", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=0", "period must be 15 to 300"),
+            ("period=14", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=14", "period must be 15 to 300"),
+            ("period=301", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=301", "period must be 15 to 300"),
+            ("period=30.0", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=30.0", "period must be 15 to 300"),
+            ("period=65566", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=65566", "period must be 15 to 300"),
+            ("algorithm=md5", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=md5", "algorithm must be"),
+            ("algorithm=SHA-1", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=SHA-1", "algorithm must be"),
+            ("algorithm=SHA224", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=SHA224", "algorithm must be"),
+            ("algorithm empty", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=", "algorithm must be"),
+            ("secret too short", "otpauth://totp/x?secret=JBSWY3DP", "16 to 128"),
+            ("secret not base32", "otpauth://totp/x?secret=JBSWY3DPEHPK3PX1", "digits 2 to 7"),
+            ("plus for a space", "otpauth://totp/x?secret=JBSWY3DP+EHPK3PXP", "digits 2 to 7"),
+            ("cut percent-encoding", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP%3", "percent-encoded"),
+            ("no percent-encoding", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP%zz", "percent-encoded"),
+            ("percent-encoded Latin-1", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP%fc", "percent-encoded"),
+            ("encoded look-alike", "otpauth://totp/x?secret=JBSWY3DPEHPK3PX%D0%A0", "digits 2 to 7"),
+        ] {
+            let error = refusal(parse(uri));
+            assert_eq!(error.code(), Code::BadRequest, "{case}");
+            assert!(error.message().starts_with("totp_secret"), "{case}");
+            assert!(error.message().contains(rule), "{case}: {}", error.message());
+            assert!(!error.message().contains("JBSW"), "{case}");
+        }
+    }
+}
+
+mod settings {
+    use super::*;
+
+    const STORED: Settings = Settings { algorithm: Algorithm::Sha512, digits: 8, period: 60 };
+
+    #[test]
+    fn precedence() {
+        let uri = format!("otpauth://totp/x?secret={EXAMPLE}");
+        let uri_digits = format!("{uri}&digits=7");
+        let uri_all = format!("{uri}&digits=7&period=45&algorithm=SHA256");
+        let (sha1, sha512) = (Some(Algorithm::Sha1), Some(Algorithm::Sha512));
+        for (case, secret, algorithm, digits, period, stored, expected) in [
+            ("bare, nothing given", EXAMPLE, None, None, None, None, "SHA1/6/30"),
+            ("bare, all given", EXAMPLE, sha512, Some(9), Some(15), None, "SHA512/9/15"),
+            ("bare, stored kept", EXAMPLE, None, None, None, Some(STORED), "SHA512/8/60"),
+            ("bare, one given, the others stored", EXAMPLE, None, Some(6), None, Some(STORED), "SHA512/6/60"),
+            ("bare, given over stored", EXAMPLE, sha1, Some(6), Some(30), Some(STORED), "SHA1/6/30"),
+            ("URI, nothing given", &uri, None, None, None, None, "SHA1/6/30"),
+            ("URI, stored reset", &uri, None, None, None, Some(STORED), "SHA1/6/30"),
+            ("URI, given used", &uri, sha512, Some(9), Some(15), Some(STORED), "SHA512/9/15"),
+            ("URI wins, the others given", &uri_digits, sha512, Some(9), Some(15), Some(STORED), "SHA512/7/15"),
+            ("URI wins, the others reset", &uri_digits, None, None, None, Some(STORED), "SHA1/7/30"),
+            ("URI wins wholly", &uri_all, sha512, Some(9), Some(15), Some(STORED), "SHA256/7/45"),
+            ("overridden ones are not looked at", &uri_all, None, Some(99), Some(-1), None, "SHA256/7/45"),
+        ] {
+            let totp = Totp::parse(Request { secret, algorithm, digits, period }, stored);
+            let totp = totp.unwrap_or_else(|error| panic!("{case}: {}", error.message()));
+            assert_eq!(shown(&totp).0, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn explicit_bounds() {
+        for secret in [EXAMPLE, &format!("otpauth://totp/x?secret={EXAMPLE}")] {
+            for (digits, accepted) in [
+                (i64::MIN, false),
+                (-6, false),
+                (0, false),
+                (5, false),
+                (6, true),
+                (9, true),
+                (10, false),
+                (262, false),
+            ] {
+                let result = Totp::parse(Request { digits: Some(digits), ..bare(secret) }, None);
+                assert_eq!(result.is_ok(), accepted, "{digits}");
+                assert!(accepted || refusal(result).message().starts_with("totp_digits must"), "{digits}");
+            }
+            for (period, accepted) in
+                [(-30, false), (0, false), (14, false), (15, true), (300, true), (301, false), (65_566, false)]
+            {
+                let result = Totp::parse(Request { period: Some(period), ..bare(secret) }, None);
+                assert_eq!(result.is_ok(), accepted, "{period}");
+                assert!(accepted || refusal(result).message().starts_with("totp_period must"), "{period}");
+            }
+        }
+    }
+
+    #[test]
+    fn algorithm_names() {
+        for (text, algorithm) in [
+            ("SHA1", Some(Algorithm::Sha1)),
+            ("sha256", Some(Algorithm::Sha256)),
+            ("Sha512", Some(Algorithm::Sha512)),
+            ("SHA-1", None),
+            ("SHA", None),
+            ("MD5", None),
+            (" SHA1", None),
+            ("", None),
+        ] {
+            assert_eq!(Algorithm::parse(text), algorithm, "{text}");
+        }
+    }
+}
+
+mod codes {
+    use super::*;
+
+    const RFC_SEED: &[u8] = b"1234567890123456789012345678901234567890123456789012345678901234";
+
+    fn totp(seed: &[u8], algorithm: Algorithm, digits: u8, period: u16) -> Totp {
+        Totp { seed: SecretBytes::new(seed.to_vec()), settings: Settings::new(algorithm, digits, period).unwrap() }
+    }
+
+    #[test]
+    fn rfc_6238_appendix_b() {
+        for (seconds, sha1, sha256, sha512) in [
+            (59, "94287082", "46119246", "90693936"),
+            (1_111_111_109, "07081804", "68084774", "25091201"),
+            (1_111_111_111, "14050471", "67062674", "99943326"),
+            (1_234_567_890, "89005924", "91819424", "93441116"),
+            (2_000_000_000, "69279037", "90698825", "38618901"),
+            (20_000_000_000, "65353130", "77737706", "47863826"),
+        ] {
+            for (algorithm, seed_bytes, code) in
+                [(Algorithm::Sha1, 20, sha1), (Algorithm::Sha256, 32, sha256), (Algorithm::Sha512, 64, sha512)]
+            {
+                let totp = totp(&RFC_SEED[..seed_bytes], algorithm, 8, 30);
+                let result = totp.code_at_any_time(Timestamp::from_seconds(seconds));
+                assert_eq!(result.code, code, "{algorithm:?} at {seconds}");
+                assert_eq!(result.step, seconds / 30);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_to_pyotp() {
+        let mut lines = 0;
+        for line in include_str!("testdata/pyotp.csv").lines().filter(|line| !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split(',').collect();
+            let [secret, algorithm, digits, period, seconds, code] = fields[..] else { panic!("{line}") };
+            let request = Request {
+                secret,
+                algorithm: Algorithm::parse(algorithm),
+                digits: digits.parse().ok(),
+                period: period.parse().ok(),
+            };
+            let totp = Totp::parse(request, None).ok().unwrap();
+            let result = totp.code_at(Timestamp::from_seconds(seconds.parse().unwrap())).ok().unwrap();
+            assert_eq!(result.code, code, "{line}");
+            lines += 1;
+        }
+        assert_eq!(lines, 240);
+    }
+
+    #[test]
+    fn life_of_a_code() {
+        let start = 1_736_937_000;
+        let totp = totp(RFC_SEED, Algorithm::Sha1, 6, 30);
+        for (ms, step_after, valid_for_seconds) in [
+            (0, 0, 30),
+            (1, 0, 29),
+            (999, 0, 29),
+            (1000, 0, 29),
+            (29_000, 0, 1),
+            (29_001, 0, 0),
+            (29_999, 0, 0),
+            (30_000, 1, 30),
+        ] {
+            let result = totp.code_at(Timestamp(start * 1000 + ms)).ok().unwrap();
+            assert_eq!(result.step, start / 30 + step_after, "{ms}");
+            assert_eq!(result.expires_at, Timestamp::from_seconds(start + 30 + 30 * step_after), "{ms}");
+            assert_eq!(result.valid_for_seconds, valid_for_seconds, "{ms}");
+            assert_eq!(result.period, 30);
+        }
+    }
+
+    #[test]
+    fn needs_a_clock_that_is_set() {
+        let totp = totp(RFC_SEED, Algorithm::Sha1, 6, 30);
+        for (ms, is_set) in [(0, false), (1_577_836_799_999, false), (1_577_836_800_000, true), (u64::MAX, true)] {
+            match totp.code_at(Timestamp(ms)) {
+                Ok(_) => assert!(is_set, "{ms}"),
+                Err(error) => assert!(!is_set && error.code() == Code::ClockUnset, "{ms}"),
+            }
+        }
+    }
+}
+
+mod records {
+    use super::*;
+
+    #[test]
+    fn the_length_does_not_tell_the_seeds() {
+        for length in [16, 26, 32, 128] {
+            assert_eq!(parse(&"A".repeat(length)).ok().unwrap().encode().expose().len(), 96);
+        }
+    }
+
+    #[test]
+    fn decode_refuses_other_bytes() {
+        let record = parse(EXAMPLE).ok().unwrap().encode().expose().to_vec();
+        assert!(Totp::decode(&record).is_some());
+        for (case, position, byte) in [
+            ("unknown algorithm", 0, 0),
+            ("unknown algorithm", 0, 4),
+            ("digits", 1, 5),
+            ("digits", 1, 10),
+            ("period", 2, 14),
+            ("period", 3, 2),
+            ("short seed", 4, 9),
+            ("seed longer than its bytes", 4, 92),
+            ("padding", 95, 1),
+            ("padding", 15, 1),
+        ] {
+            let mut changed = record.clone();
+            changed[position] = byte;
+            assert!(Totp::decode(&changed).is_none(), "{case} {byte}");
+        }
+        assert!(Totp::decode(&record[..95]).is_none());
+        assert!(Totp::decode(&[&record[..], &[0]].concat()).is_none());
+        assert!(Totp::decode(&[]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(
+            seed in proptest::collection::vec(any::<u8>(), 10..=80),
+            algorithm in prop::sample::select(&[Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512][..]),
+            digits in 6u8..=9,
+            period in 15u16..=300,
+        ) {
+            let totp = Totp { seed: SecretBytes::new(seed), settings: Settings::new(algorithm, digits, period).unwrap() };
+            prop_assert!(Totp::decode(totp.encode().expose()).is_some_and(|decoded| decoded == totp));
+
+            // The same through text, bare and as a URI.
+            let (_, secret) = shown(&totp);
+            let request = Request {
+                secret: &secret,
+                algorithm: Some(algorithm),
+                digits: Some(digits.into()),
+                period: Some(period.into()),
+            };
+            prop_assert!(Totp::parse(request, None).is_ok_and(|parsed| parsed == totp));
+            let uri = format!(
+                "otpauth://totp/a%20b:c?issuer=a%20b&secret={secret}&algorithm={}&digits={digits}&period={period}",
+                algorithm.as_str()
+            );
+            prop_assert!(parse(&uri).is_ok_and(|parsed| parsed == totp));
+        }
+
+        #[test]
+        fn codes_have_their_length_at_any_time(
+            seed in proptest::collection::vec(any::<u8>(), 10..=80), digits in 6u8..=9, period in 15u16..=300, ms: u64
+        ) {
+            let settings = Settings::new(Algorithm::Sha256, digits, period).unwrap();
+            let result = Totp { seed: SecretBytes::new(seed), settings }.code_at_any_time(Timestamp(ms));
+            prop_assert_eq!(result.code.len(), usize::from(digits));
+            prop_assert!(result.code.bytes().all(|byte| byte.is_ascii_digit()));
+            prop_assert!(result.valid_for_seconds <= period);
+            prop_assert!(result.expires_at.0.saturating_add(1) > ms);
+        }
+
+        #[test]
+        fn decode_never_panics(bytes in proptest::collection::vec(any::<u8>(), 90..100)) {
+            let _ = Totp::decode(&bytes);
+        }
+
+        #[test]
+        fn parse_never_panics(text: String, digits: i64, period: i64) {
+            let request = Request { secret: &text, algorithm: None, digits: Some(digits), period: Some(period) };
+            let _ = Totp::parse(request, None);
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn parse_never_panics_near_uris(text in "otpauth://totp/[a%?#]{0,3}\\?(secret=[A-Z2-7]{0,20}[%=& a-f0-9\u{fc}]{0,4}&?){0,3}(digits=[0-9%]{0,3}&?)?") {
+            if let Err(error) = parse(&text) {
+                prop_assert!(error.message().starts_with("totp_secret"));
+            }
+        }
+    }
+}

@@ -40,7 +40,8 @@ struct Rules {
 
 impl Rules {
     fn parse(text: &str) -> Result<Self> {
-        let version = text.lines().find_map(|line| line.strip_prefix("// VERSION: ")).context("the list has no version")?;
+        let version =
+            text.lines().find_map(|line| line.strip_prefix("// VERSION: ")).context("the list has no version")?;
         let mut rules =
             Self { version: version.trim().to_owned(), suffixes: BTreeSet::new(), exceptions: BTreeSet::new() };
         for line in text.lines().filter(|line| !line.starts_with("//")) {
@@ -145,7 +146,8 @@ mod tests {
 
     #[test]
     fn reads_the_lists_format() {
-        let rules = Rules::parse(&list("// com.cm\ncom\nco.uk trailing words\n*.ck\n!www.ck\n\u{516c}\u{53f8}.cn\n\n")).unwrap();
+        let rules = Rules::parse(&list("// com.cm\ncom\nco.uk trailing words\n*.ck\n!www.ck\n\u{516c}\u{53f8}.cn\n\n"))
+            .unwrap();
         assert_eq!(rules.suffixes.len(), 1001 + 3);
         for rule in ["co.uk", "*.ck", "xn--55qx5d.cn"] {
             assert!(rules.suffixes.contains(rule), "{rule}");
