@@ -1,0 +1,361 @@
+//! Compares the history with the model.
+//!
+//! Every change of the root is one commit, made by a known operation. So the checker needs no search for an order: each
+//! commit must be what the model makes of the snapshot before it for that operation, each operation may commit once, and
+//! each answer must fit a snapshot that existed between the call and the answer. What hosts make impossible is listed in
+//! the crate's documentation.
+
+use crate::history::{Caller, Record, Reply, Seen};
+use crate::hosts::Host;
+use crate::model::{Action, Cred, Effect, Snapshot, Target, Values};
+use crate::world::OpId;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+use strongroom::error::Code;
+
+/// Rebases before an action answers `contended`.
+const REBASES: usize = 16;
+/// Changes of the root that a read survives.
+const RESTARTS: usize = 3;
+
+/// What the run knows about an operation beside its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances {
+    /// Faults that touched it.
+    pub strikes: u32,
+    /// The host has lost a key.
+    pub key_lost: bool,
+    /// The vault has a root now.
+    pub has_root: bool,
+    /// The caller's clock shows a time before 2020.
+    pub clock_unset: bool,
+}
+
+pub struct Checker {
+    host: &'static dyn Host,
+    records: Vec<Record>,
+    /// The snapshots, the first being what the run started with.
+    commits: Vec<Rc<Snapshot>>,
+    /// Whether the store had a root at the start.
+    started_with_root: bool,
+    has_root: bool,
+    /// The newest id that was ever assigned.
+    newest: String,
+    /// Who got the code of a credential's secret for a time step.
+    exclusive: BTreeMap<(String, String, u64), OpId>,
+    /// Every id that was ever seen, oldest first.
+    pub known_ids: Vec<String>,
+}
+
+impl Checker {
+    pub fn new(host: &'static dyn Host, start: Snapshot, has_root: bool) -> Self {
+        let known_ids: Vec<String> = start.iter().map(|cred| cred.id.clone()).collect();
+        Self {
+            host,
+            records: Vec::new(),
+            newest: known_ids.last().cloned().unwrap_or_default(),
+            commits: vec![Rc::new(start)],
+            started_with_root: has_root,
+            has_root,
+            exclusive: BTreeMap::new(),
+            known_ids,
+        }
+    }
+
+    pub fn snapshot(&self) -> &Rc<Snapshot> {
+        // There is one from the start.
+        &self.commits[self.newest_commit()]
+    }
+
+    pub fn record(&self, op: OpId) -> &Record {
+        &self.records[op]
+    }
+
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub fn commits(&self) -> usize {
+        self.commits.len() - 1
+    }
+
+    fn newest_commit(&self) -> usize {
+        self.commits.len() - 1
+    }
+
+    /// An operation begins; `has_root` says whether the store has a root now.
+    pub fn invoked(&mut self, caller: Caller, action: Action, has_root: bool) -> OpId {
+        self.records.push(Record {
+            caller,
+            action,
+            invoked: self.newest_commit(),
+            had_root: has_root,
+            lost_root: self.has_root && !has_root,
+            outcome: None,
+            effects: Vec::new(),
+        });
+        self.records.len() - 1
+    }
+
+    /// The root changed by the hand of this operation, and this is what the vault shows now: each credential, and its
+    /// values where id and version are not those of the snapshot before. Says whether others committed in between.
+    pub fn committed(&mut self, op: OpId, shown: Vec<(Seen, Option<Values>)>) -> Result<bool, String> {
+        let index = self.newest_commit() + 1;
+        let record = &self.records[op];
+        let was_absent = !std::mem::replace(&mut self.has_root, true);
+        // Without atomics a commit is built on any snapshot since its call, and what came in between is lost.
+        let bases = if self.host.has_atomics() { index - 1..=index - 1 } else { record.invoked..=index - 1 };
+        let overlapped = index - 1 > record.invoked;
+
+        // What was lost took its ids along.
+        let newest = if self.host.has_atomics() { self.newest.as_str() } else { "" };
+        // The first root may come with nothing in it; after that only a sweep commits without a change.
+        let may_be_idle = (was_absent || !self.host.has_atomics())
+            && (record.action.is_change() || matches!(record.action, Action::Init { .. }))
+            || record.action == Action::Sweep;
+        let mut found = None;
+        for base in bases.rev() {
+            let before = &self.commits[base];
+            let effect = record.action.effect(before);
+            let after = assemble(&shown, before, &effect)?;
+            let changes = !matches!(effect, Effect::Refused(_) | Effect::Nothing);
+            if changes && effect.explains(before, &after, newest) {
+                found = Some((after, true));
+                break;
+            }
+            if may_be_idle && **before == after {
+                found.get_or_insert((after, false));
+            }
+        }
+        let Some((after, changed)) = found else {
+            let names: Vec<String> =
+                shown.iter().map(|(seen, _)| format!("{} v{} ({})", seen.name, seen.version, seen.id)).collect();
+            return Err(format!("the commit of #{op} is not what `{}` does: [{}]", record.action, names.join(", ")));
+        };
+        check_snapshot(&after)?;
+        if let Some(last) = after.last()
+            && last.id > self.newest
+        {
+            self.newest = last.id.clone();
+            self.known_ids.push(last.id.clone());
+        }
+        self.commits.push(Rc::new(after));
+        if changed {
+            let record = &mut self.records[op];
+            record.effects.push(index);
+            if record.effects.len() > 1 && self.host.has_atomics() {
+                return Err(format!("#{op} took effect twice"));
+            }
+            if let Some(Err(code)) = record.outcome
+                && self.host.has_atomics()
+                && code != Code::OutcomeUnknown
+            {
+                return Err(format!("#{op} took effect after it had answered {}", code.as_str()));
+            }
+        }
+        Ok(overlapped)
+    }
+
+    /// An operation has answered.
+    pub fn returned(
+        &mut self,
+        op: OpId,
+        outcome: Result<Reply, Code>,
+        circumstances: Circumstances,
+    ) -> Result<(), String> {
+        self.records[op].outcome = Some(outcome.clone());
+        match outcome {
+            Ok(reply) => self.check_reply(op, &reply, circumstances),
+            Err(code) => self.check_error(op, code, circumstances),
+        }
+        .map_err(|why| format!("#{op} `{}`: {why}", self.records[op].action))
+    }
+
+    fn window(&self, op: OpId) -> RangeInclusive<usize> {
+        let record = &self.records[op];
+        // A stale read shows some committed snapshot, but changes are based on fresh ones.
+        let oldest = if self.host.is_stale() && !record.action.is_change() { 0 } else { record.invoked };
+        oldest..=self.newest_commit()
+    }
+
+    fn check_reply(&mut self, op: OpId, reply: &Reply, now: Circumstances) -> Result<(), String> {
+        let record = &self.records[op];
+        if record.lost_root {
+            return Err(format!("answered {reply} though the root was lost before"));
+        }
+        if !self.host.has_atomics() && needs_atomics(&record.action) {
+            return Err("succeeded, which can't be promised without atomics".into());
+        }
+        let is_what_it_did = |effect: &usize| match (&record.action, reply) {
+            (Action::Delete { .. }, Reply::Done) => true,
+            (_, Reply::Cred(seen)) => self.commits[*effect].iter().any(|cred| seen.shows(cred)),
+            _ => false,
+        };
+        if record.effects.iter().any(is_what_it_did) {
+            return Ok(());
+        }
+        // Without atomics it can have been undone, and done again by another one.
+        if !record.effects.is_empty() && self.host.has_atomics() {
+            return Err(format!("answered {reply}, which is not what it committed"));
+        }
+        for index in self.window(op).rev() {
+            if let Some(fits) = fits(&record.action, reply, &self.commits[index])
+                && record.action.effect(&self.commits[index]) == Effect::Nothing
+            {
+                return self.check_exclusive(op, reply, &fits);
+            }
+        }
+        Err(format!("answered {reply}, which fits no snapshot from its call to its answer"))
+    }
+
+    fn check_exclusive(&mut self, op: OpId, reply: &Reply, cred: &Option<Rc<Cred>>) -> Result<(), String> {
+        let (Action::Code { exclusive: true, .. }, Reply::Code { step, .. }, Some(cred)) =
+            (&self.records[op].action, reply, cred)
+        else {
+            return Ok(());
+        };
+        let key = (cred.id.clone(), cred.totp.clone().unwrap_or_default(), *step);
+        match self.exclusive.insert(key, op) {
+            None => Ok(()),
+            Some(other) => Err(format!("got the code of time step {step} that #{other} had got already")),
+        }
+    }
+
+    fn check_error(&self, op: OpId, code: Code, now: Circumstances) -> Result<(), String> {
+        let record = &self.records[op];
+        // Without atomics the others may undo and redo what this one does, and it can meet its own work.
+        if !record.effects.is_empty() && code != Code::OutcomeUnknown && self.host.has_atomics() {
+            return Err(format!("answered {} but took effect", code.as_str()));
+        }
+        let commits_since = self.newest_commit() - record.invoked;
+        let justified = match code {
+            Code::NotFound | Code::NameTaken | Code::PreconditionFailed | Code::TotpNotConfigured => {
+                self.window(op).any(|index| record.action.effect(&self.commits[index]) == Effect::Refused(code))
+            }
+            Code::Contended => commits_since >= REBASES,
+            Code::OutcomeUnknown => {
+                let overwritten = !self.host.has_atomics() && commits_since > 0;
+                (now.strikes > 0 || now.key_lost || overwritten) && can_be_unclear(&record.action)
+            }
+            Code::StorageUnavailable => now.strikes > 0 || commits_since >= RESTARTS,
+            Code::StorageUninitialised => {
+                let stale = self.host.is_stale() && !self.started_with_root;
+                !record.had_root || (now.key_lost && !now.has_root) || stale
+            }
+            // The origin was that of an older domain: a put changed it in between.
+            Code::OriginRefused => commits_since > 0 || self.host.is_stale(),
+            Code::StorageCorrupt => now.key_lost,
+            Code::CodeTaken | Code::ClockBehind => self.others_want_codes(op),
+            Code::ClockUnset => now.clock_unset && matches!(record.action, Action::Code { .. } | Action::Supply { .. }),
+            Code::NotSupported => !self.host.has_atomics() && needs_atomics(&record.action),
+            _ => false,
+        };
+        if justified { Ok(()) } else { Err(format!("answered {} without a reason", code.as_str())) }
+    }
+
+    /// Whether another exclusive caller, or this one's own process before, asked for codes at all.
+    fn others_want_codes(&self, op: OpId) -> bool {
+        let exclusive = |record: &Record| matches!(record.action, Action::Code { exclusive: true, .. });
+        exclusive(&self.records[op])
+            && self.records.iter().enumerate().any(|(other, record)| other != op && exclusive(record))
+    }
+}
+
+fn can_be_unclear(action: &Action) -> bool {
+    action.is_change() || matches!(action, Action::Init { .. } | Action::Sweep | Action::Code { exclusive: true, .. })
+}
+
+fn needs_atomics(action: &Action) -> bool {
+    match action {
+        Action::Sweep | Action::Code { exclusive: true, .. } => true,
+        Action::Update { expected, .. } | Action::Delete { expected, .. } => expected.is_some(),
+        _ => false,
+    }
+}
+
+/// Makes a snapshot of what the vault shows. Secrets of one-time codes and idempotency keys can't be read: they are those
+/// that the credential had, or that the effect gives it.
+fn assemble(shown: &[(Seen, Option<Values>)], before: &Snapshot, effect: &Effect) -> Result<Snapshot, String> {
+    let cred = |(seen, values): &(Seen, Option<Values>)| {
+        let old = before.iter().find(|cred| cred.id == seen.id);
+        let (totp, key) = match (effect, old) {
+            (Effect::Replaces(_, cred), _) if cred.id == seen.id => (cred.totp.clone(), cred.key.clone()),
+            (_, Some(old)) => (old.totp.clone(), old.key.clone()),
+            (Effect::Appends(draft, key), None) => (draft.totp.clone(), key.clone()),
+            _ => (None, None),
+        };
+        let values = match (values, old) {
+            (Some(values), _) => values.clone(),
+            (None, Some(old)) => old.values.clone(),
+            (None, None) => return Err(format!("{} came without its values", seen.name)),
+        };
+        let unknown = || "a secret nobody gave".to_owned();
+        let cred = Cred {
+            id: seen.id.clone(),
+            name: seen.name.clone(),
+            domain: seen.domain.clone(),
+            version: seen.version,
+            created_ms: seen.created_ms,
+            updated_ms: seen.updated_ms,
+            values,
+            totp: seen.has_totp.then(|| totp.unwrap_or_else(unknown)),
+            key,
+        };
+        if !seen.shows(&cred) {
+            return Err(format!("the value keys of {} are not those of its values", seen.name));
+        }
+        Ok(match old {
+            // Shared, so that comparing snapshots is mostly comparing pointers.
+            Some(old) if **old == cred => old.clone(),
+            _ => Rc::new(cred),
+        })
+    };
+    shown.iter().map(cred).collect()
+}
+
+/// What holds in every snapshot.
+fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
+    let mut names: Vec<&str> = snapshot.iter().map(|cred| cred.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("the name {} is there twice", pair[0]));
+    }
+    match snapshot.windows(2).find(|pair| pair[0].id >= pair[1].id) {
+        Some(pair) => Err(format!("{} is listed before {}", pair[0].id, pair[1].id)),
+        None => Ok(()),
+    }
+}
+
+/// Whether an answer is what the snapshot gives; with the credential it was about, if there is one.
+fn fits(action: &Action, reply: &Reply, snapshot: &Snapshot) -> Option<Option<Rc<Cred>>> {
+    let found = |target: &Target| target.find(snapshot).cloned();
+    match (action, reply) {
+        (Action::Init { .. } | Action::Sweep, Reply::Done) => Some(None),
+        (Action::Verify, Reply::Counted(count)) => (*count == snapshot.len() as u64).then_some(None),
+        (Action::Get { target } | Action::Update { target, .. }, Reply::Cred(seen)) => {
+            found(target).filter(|cred| seen.shows(cred)).map(Some)
+        }
+        (Action::Put { draft } | Action::Create { draft, .. }, Reply::Cred(seen)) => {
+            found(&Target::Name(draft.name.clone())).filter(|cred| seen.shows(cred)).map(Some)
+        }
+        (Action::Supply { target }, Reply::Values(values)) => {
+            found(target).filter(|cred| cred.values == *values).map(Some)
+        }
+        (Action::Code { target, .. }, Reply::Code { code, step }) => found(target)
+            .filter(|cred| cred.totp.as_ref().is_some_and(|secret| crate::driver::code_of(secret, *step) == *code))
+            .map(Some),
+        (Action::List { domain, limit, offset }, Reply::Page { items, next_offset }) => {
+            let matching: Vec<&Rc<Cred>> =
+                snapshot.iter().filter(|cred| domain.as_ref().is_none_or(|domain| cred.domain == *domain)).collect();
+            let page = matching.iter().skip(*offset).take(*limit);
+            let end = offset + limit;
+            let next = (end < matching.len()).then_some(end);
+            (items.len() == page.len()
+                && items.iter().zip(page).all(|(seen, cred)| seen.shows(cred))
+                && next == *next_offset)
+                .then_some(None)
+        }
+        _ => None,
+    }
+}

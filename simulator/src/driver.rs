@@ -1,0 +1,167 @@
+//! The actions under test, called and answered in the checker's own words.
+
+use crate::history::{Reply, Seen};
+use crate::model::{Action, Change, Draft, Snapshot, Values};
+use strongroom::actions::{
+    self, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, PutCondition, Vault,
+};
+use strongroom::catalog::InitOptions;
+use strongroom::error::Result;
+use strongroom::platform::Platform;
+use strongroom::seal::{Keyring, Project, Sealer};
+use strongroom::secret::SecretString;
+use strongroom::time::Timestamp;
+use strongroom::totp;
+
+/// What the vault shows: each credential, and the values of those that were asked for.
+pub type Shown = Vec<(Seen, Option<Values>)>;
+
+/// What `verify` found.
+#[derive(Clone, Copy, Debug)]
+pub struct Verified {
+    pub credentials: u64,
+    pub orphans: u64,
+}
+
+/// Seconds of a time step, for all secrets of a run.
+const PERIOD_SECONDS: u64 = 30;
+
+/// The master key and the project of all runs.
+pub fn sealer() -> Sealer {
+    let keyring = Keyring::parse("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").expect("a well-formed keyring");
+    Sealer::new(keyring, Project::parse("default").expect("a well-formed project"))
+}
+
+/// The code of a time step, as `totp_code` should give it.
+pub fn code_of(secret: &str, step: u64) -> String {
+    let request = totp::Request { secret, algorithm: None, digits: None, period: None };
+    let now = Timestamp::from_seconds(step * PERIOD_SECONDS);
+    let code = totp::Totp::parse(request, None).and_then(|totp| totp.code_at(now));
+    code.map(|code| code.code).unwrap_or_default()
+}
+
+/// Calls an action.
+pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Result<Reply> {
+    let vault = Vault::new(platform, sealer);
+    Ok(match action {
+        Action::Init { node_bytes, force } => {
+            vault.init(InitOptions { force: *force, node_bytes: *node_bytes })?;
+            Reply::Done
+        }
+        Action::Sweep => {
+            vault.sweep()?;
+            Reply::Done
+        }
+        Action::Verify => Reply::Counted(actions::verify(&vault)?.credentials),
+        Action::Create { draft, key } => {
+            let caller = key.as_deref().map(|key| Caller { token: "t", idempotency_key: Some(key), is_retry: false });
+            Reply::Cred(seen(actions::create(&vault, &new_credential(draft), caller)?))
+        }
+        Action::Put { draft } => {
+            let (view, _) = actions::put(&vault, &new_credential(draft), PutCondition::Always)?;
+            Reply::Cred(seen(view))
+        }
+        Action::Update { target, change, expected } => {
+            Reply::Cred(seen(actions::update(&vault, target.text(), &changes(change, *expected))?))
+        }
+        Action::Delete { target, expected } => {
+            actions::delete(&vault, target.text(), *expected)?;
+            Reply::Done
+        }
+        Action::Get { target } => Reply::Cred(seen(actions::get(&vault, target.text())?)),
+        Action::List { domain, limit, offset } => page(&vault, domain.clone(), *limit, *offset)?,
+        Action::Code { target, exclusive } => {
+            let options = CodeOptions { min_valid_seconds: 0, exclusive: *exclusive };
+            let code = actions::totp_code(&vault, target.text(), options)?;
+            Reply::Code { code: code.code, step: code.step }
+        }
+        Action::Supply { target } => {
+            // Where it belongs is looked up first, as the host of a login flow would have it.
+            let domain = actions::get(&vault, target.text())?.domain;
+            Reply::Values(values(&vault, target.text(), &domain)?)
+        }
+    })
+}
+
+/// Reads the whole vault; the values only of credentials that are not in `before` with the same version.
+pub fn show(platform: Platform<'_>, sealer: &Sealer, before: &Snapshot) -> Result<Shown> {
+    let vault = Vault::new(platform, sealer);
+    let mut shown = Shown::new();
+    let mut offset = 0;
+    loop {
+        let Reply::Page { items, next_offset } = page(&vault, None, LIMIT_MAX as usize, offset)? else {
+            return Ok(shown);
+        };
+        for seen in items {
+            let known = before.iter().any(|cred| cred.id == seen.id && cred.version == seen.version);
+            let values = if known { None } else { Some(values(&vault, &seen.id, &seen.domain)?) };
+            shown.push((seen, values));
+        }
+        match next_offset {
+            Some(next) => offset = next,
+            None => return Ok(shown),
+        }
+    }
+}
+
+/// Checks the whole store.
+pub fn verify(platform: Platform<'_>, sealer: &Sealer) -> Result<Verified> {
+    let report = actions::verify(&Vault::new(platform, sealer))?;
+    Ok(Verified { credentials: report.credentials, orphans: report.orphans })
+}
+
+fn page(vault: &Vault<'_>, domain: Option<String>, limit: usize, offset: usize) -> Result<Reply> {
+    let query = ListQuery { domain, query: None, limit: Some(limit as i64), offset: Some(offset as i64) };
+    let page = actions::list(vault, &query)?;
+    let items = page.items.into_iter().map(seen).collect();
+    Ok(Reply::Page { items, next_offset: page.next_offset.map(|offset| offset as usize) })
+}
+
+fn values(vault: &Vault<'_>, id_or_name: &str, domain: &str) -> Result<Values> {
+    let origin = format!("https://{domain}");
+    let supplied = actions::supply(vault, id_or_name, &origin, CodeOptions::default())?;
+    Ok(supplied.values.iter().map(|(name, value)| (name.to_owned(), value.expose().to_owned())).collect())
+}
+
+fn seen(view: CredentialView) -> Seen {
+    let value_keys = view.value_keys.map(|mut keys| {
+        keys.sort();
+        keys
+    });
+    Seen {
+        id: view.id,
+        name: view.name,
+        domain: view.domain,
+        version: view.version,
+        created_ms: view.created_at.0,
+        updated_ms: view.updated_at.0,
+        has_totp: view.totp.is_some(),
+        has_values: view.has_values,
+        value_keys,
+    }
+}
+
+fn new_credential(draft: &Draft) -> NewCredential {
+    NewCredential {
+        name: draft.name.clone(),
+        domain: draft.domain.clone(),
+        values: secrets(&draft.values),
+        totp_secret: draft.totp.clone().map(SecretString::new),
+        ..NewCredential::default()
+    }
+}
+
+fn changes(change: &Change, expected_version: Option<u64>) -> Changes {
+    Changes {
+        name: change.name.clone(),
+        values: (!change.values.is_empty()).then(|| secrets(&change.values)),
+        remove_value_keys: (!change.remove.is_empty()).then(|| change.remove.clone()),
+        totp_secret: change.totp.clone().map(|secret| SecretString::new(secret.unwrap_or_default())),
+        expected_version,
+        ..Changes::default()
+    }
+}
+
+fn secrets(values: &Values) -> Vec<(String, SecretString)> {
+    values.iter().map(|(name, value)| (name.clone(), SecretString::new(value.clone()))).collect()
+}

@@ -1,0 +1,130 @@
+//! Operations as the checker keeps them, and what their callers were told.
+
+use crate::model::{Action, Cred, Target, Values};
+use std::fmt;
+use strongroom::error::Code;
+
+/// A credential as an action shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub id: String,
+    pub name: String,
+    pub domain: String,
+    pub version: u64,
+    pub created_ms: u64,
+    pub updated_ms: u64,
+    pub has_totp: bool,
+    pub has_values: bool,
+    /// The names of the values, sorted; not in lists.
+    pub value_keys: Option<Vec<String>>,
+}
+
+impl Seen {
+    pub fn shows(&self, cred: &Cred) -> bool {
+        self.id == cred.id
+            && self.name == cred.name
+            && self.domain == cred.domain
+            && self.version == cred.version
+            && self.created_ms == cred.created_ms
+            && self.updated_ms == cred.updated_ms
+            && self.has_totp == cred.totp.is_some()
+            && self.has_values != cred.values.is_empty()
+            && self.value_keys.as_ref().is_none_or(|keys| keys.iter().eq(cred.values.keys()))
+    }
+}
+
+/// What a successful action told its caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// There is nothing to tell.
+    Done,
+    Cred(Seen),
+    Page {
+        items: Vec<Seen>,
+        next_offset: Option<usize>,
+    },
+    /// `step` is the number of periods since the epoch that the code is for.
+    Code {
+        code: String,
+        step: u64,
+    },
+    Values(Values),
+    /// How many credentials there are.
+    Counted(u64),
+}
+
+/// Who called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    Actor(usize),
+    /// Alone, after the run.
+    Operator,
+}
+
+/// One call of an action.
+pub struct Record {
+    pub caller: Caller,
+    pub action: Action,
+    /// Index of the newest commit at the call.
+    pub invoked: usize,
+    /// Whether the vault had a root at the call.
+    pub had_root: bool,
+    /// Whether it had none because the host had lost it.
+    pub lost_root: bool,
+    /// `None` while it runs, and for ever when its caller died.
+    pub outcome: Option<Result<Reply, Code>>,
+    /// Indexes of the commits that it made and that changed what the vault holds.
+    pub effects: Vec<usize>,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Actor(number) => write!(f, "actor {number}"),
+            Caller::Operator => write!(f, "operator"),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Init { force: false, .. } => write!(f, "init"),
+            Action::Init { .. } => write!(f, "init --force"),
+            Action::Sweep => write!(f, "sweep"),
+            Action::Verify => write!(f, "verify"),
+            Action::Create { draft, key } => write!(f, "create {} {:?} by {key:?}", draft.name, draft.values)
+                .and_then(|()| f.write_str(if draft.totp.is_some() { " with a TOTP secret" } else { "" })),
+            Action::Put { draft } => write!(f, "put {} {:?}", draft.name, draft.values),
+            Action::Update { target, change, expected } => write!(f, "update {target} {change:?} if {expected:?}"),
+            Action::Delete { target, expected } => write!(f, "delete {target} if {expected:?}"),
+            Action::Get { target } => write!(f, "get {target}"),
+            Action::List { domain, limit, offset } => write!(f, "list {domain:?} {limit} from {offset}"),
+            Action::Code { target, exclusive: true } => write!(f, "totp_code {target}, exclusive"),
+            Action::Code { target, .. } => write!(f, "totp_code {target}"),
+            Action::Supply { target } => write!(f, "supply {target}"),
+        }
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reply::Done => write!(f, "done"),
+            Reply::Cred(seen) => write!(f, "{} {} v{}", seen.id, seen.name, seen.version),
+            Reply::Page { items, next_offset } => {
+                let names: Vec<String> = items.iter().map(|seen| format!("{} v{}", seen.name, seen.version)).collect();
+                write!(f, "[{}] next {next_offset:?}", names.join(", "))
+            }
+            Reply::Code { code, step } => write!(f, "{code} for step {step}"),
+            Reply::Values(values) => write!(f, "{values:?}"),
+            Reply::Counted(count) => write!(f, "{count} credentials"),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+use super::{Fate, Host, Luck};
+use crate::world::Request;
+
+/// Spin over Redis: a swap always answers "conflict", also when it was written. Only a read-back tells.
+pub struct SpinRedis;
+
+impl Host for SpinRedis {
+    fn name(&self) -> &'static str {
+        "spin-redis"
+    }
+
+    fn fate(&self, request: &Request<'_>, _luck: &mut Luck) -> Fate {
+        match request {
+            Request::Swap { .. } => Fate::SaysConflict,
+            _ => Fate::Honest,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What a run consists of: drawn from a seed, and made smaller piece by piece after a failure.
+
+use crate::dice::Dice;
+use crate::hosts::Host;
+use crate::model::{Change, Draft, Values};
+use crate::platform::ClockFaults;
+
+/// Everything that determines a run.
+#[derive(Clone)]
+pub struct Plan {
+    /// Decides schedule, faults and randomness of the run; the rest of the plan is drawn from it too, at first.
+    pub seed: u64,
+    pub host: &'static dyn Host,
+    /// Size of the tree's nodes; `None`: the default.
+    pub node_bytes: Option<u32>,
+    /// Credentials before the run; `None`: a store that was never written.
+    pub preloaded: Option<usize>,
+    pub actors: Vec<ActorPlan>,
+    /// One request in so many is struck by a fault; 0: none.
+    pub fault_one_in: usize,
+    /// The running actor is left in one step out of so many; 1: every step is anybody's.
+    pub switch_one_in: usize,
+    /// Time between two steps.
+    pub ms_per_step: u64,
+}
+
+#[derive(Clone)]
+pub struct ActorPlan {
+    pub calls: Vec<Call>,
+    /// The process dies in the middle of this request, its successor in that one of its own, and so on; the last lives.
+    pub deaths: Vec<u32>,
+    pub clock: ClockFaults,
+}
+
+/// An action whose details depend on what the vault holds when it is called.
+#[derive(Clone, Debug)]
+pub enum Call {
+    Init,
+    Sweep,
+    Verify,
+    /// `keyed`: with an idempotency key, and repeated when the outcome is not known.
+    Create {
+        draft: Draft,
+        keyed: bool,
+    },
+    Put(Draft),
+    Update {
+        whom: Whom,
+        change: Change,
+        conditional: bool,
+    },
+    Delete {
+        whom: Whom,
+        conditional: bool,
+    },
+    Get(Whom),
+    List {
+        domain: Option<String>,
+        limit: usize,
+        offset: usize,
+    },
+    /// All pages, one after the other.
+    ListAll {
+        limit: usize,
+    },
+    Code {
+        whom: Whom,
+        exclusive: bool,
+    },
+    Supply(Whom),
+}
+
+#[derive(Clone, Debug)]
+pub enum Whom {
+    Name(String),
+    /// One of the ids that were ever assigned.
+    KnownId(usize),
+}
+
+/// Few names, so that writers meet.
+const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dora", "emil", "fritz"];
+const DOMAINS: [&str; 3] = ["a.example", "b.example", "sub.b.example"];
+
+impl Plan {
+    /// Draws a plan for this host.
+    pub fn draw(seed: u64, host: &'static dyn Host) -> Self {
+        let mut dice = Dice::stream(seed, 1);
+        let node_bytes = *dice.pick(&[Some(256), Some(256), Some(512), None]);
+        let preloaded = *dice.pick(&[None, None, Some(0), Some(2), Some(6), Some(6), Some(20)]);
+        let focus = *dice.pick(&[Focus::Mixed, Focus::Mixed, Focus::Mixed, Focus::Writers, Focus::Codes]);
+        let actors = 2 + dice.below(3);
+        Self {
+            seed,
+            host,
+            node_bytes,
+            preloaded,
+            actors: (0..actors).map(|actor| ActorPlan::draw(&mut dice, actor, focus)).collect(),
+            fault_one_in: *dice.pick(&[2, 4, 8, 16]),
+            switch_one_in: *dice.pick(&[1, 1, 2, 6]),
+            ms_per_step: *dice.pick(&[1, 50, 1000, 5000]),
+        }
+    }
+
+    /// Smaller plans of the same kind, the most drastic first.
+    pub fn reductions(&self) -> Vec<Plan> {
+        let mut smaller = Vec::new();
+        let mut add = |change: &dyn Fn(&mut Plan)| {
+            let mut plan = self.clone();
+            change(&mut plan);
+            smaller.push(plan);
+        };
+        for actor in 0..self.actors.len() {
+            if self.actors.len() > 1 {
+                add(&|plan| drop(plan.actors.remove(actor)));
+            }
+            for call in 0..self.actors[actor].calls.len() {
+                add(&|plan| drop(plan.actors[actor].calls.remove(call)));
+            }
+            if !self.actors[actor].deaths.is_empty() {
+                add(&|plan| plan.actors[actor].deaths.clear());
+            }
+            if self.actors[actor].clock != ClockFaults::default() {
+                add(&|plan| plan.actors[actor].clock = ClockFaults::default());
+            }
+        }
+        for fewer in [None, Some(0), Some(2)] {
+            if fewer < self.preloaded {
+                add(&|plan| plan.preloaded = fewer);
+            }
+        }
+        if self.node_bytes.is_some() {
+            add(&|plan| plan.node_bytes = None);
+        }
+        if (1..64).contains(&self.fault_one_in) {
+            add(&|plan| plan.fault_one_in = 0);
+            add(&|plan| plan.fault_one_in *= 2);
+        }
+        if self.switch_one_in < 32 {
+            add(&|plan| plan.switch_one_in *= 2);
+        }
+        smaller
+    }
+
+    pub fn calls(&self) -> usize {
+        self.actors.iter().map(|actor| actor.calls.len()).sum()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Focus {
+    Mixed,
+    /// Mostly changes.
+    Writers,
+    /// Mostly exclusive one-time codes.
+    Codes,
+}
+
+impl ActorPlan {
+    fn draw(dice: &mut Dice, actor: usize, focus: Focus) -> Self {
+        let calls = 1 + dice.below(if focus == Focus::Codes { 7 } else { 5 });
+        let mut deaths = Vec::new();
+        while dice.one_in(3) {
+            deaths.push(dice.below(30) as u32);
+        }
+        Self {
+            calls: (0..calls).map(|call| Call::draw(dice, actor, call, focus)).collect(),
+            deaths,
+            clock: ClockFaults {
+                ahead_ms: *dice.pick(&[0, 0, 0, 700, -1500, 31_000, -45_000, 86_400_000, -2_000_000_000_000]),
+                back: dice.one_in(4).then(|| (dice.below(100) as u64, *dice.pick(&[2_000, 40_000, 3_600_000]))),
+            },
+        }
+    }
+}
+
+impl Call {
+    /// `actor` and `call` make the values of each draft its own, so that every change can be told from all others.
+    fn draw(dice: &mut Dice, actor: usize, call: usize, focus: Focus) -> Self {
+        if focus == Focus::Codes && !dice.one_in(4) {
+            return Call::Code { whom: Whom::draw(dice), exclusive: !dice.one_in(8) };
+        }
+        let kinds = if focus == Focus::Writers { 14 } else { 24 };
+        match dice.below(kinds) {
+            0..=3 => Call::Create { draft: draft(dice, actor, call, focus), keyed: dice.one_in(2) },
+            4..=5 => Call::Put(draft(dice, actor, call, focus)),
+            6..=9 => {
+                Call::Update { whom: Whom::draw(dice), change: change(dice, actor, call), conditional: dice.one_in(4) }
+            }
+            10..=11 => Call::Delete { whom: Whom::draw(dice), conditional: dice.one_in(4) },
+            12 => Call::Sweep,
+            13 => Call::Init,
+            14 => Call::Verify,
+            15..=16 => Call::Get(Whom::draw(dice)),
+            17 => Call::List {
+                domain: dice.one_in(2).then(|| (*dice.pick(&DOMAINS)).to_owned()),
+                limit: 1 + dice.below(4),
+                offset: dice.below(4),
+            },
+            18..=19 => Call::ListAll { limit: 1 + dice.below(5) },
+            20..=21 => Call::Code { whom: Whom::draw(dice), exclusive: dice.one_in(2) },
+            _ => Call::Supply(Whom::draw(dice)),
+        }
+    }
+}
+
+impl Whom {
+    fn draw(dice: &mut Dice) -> Self {
+        if dice.one_in(3) { Whom::KnownId(dice.below(64)) } else { Whom::Name((*dice.pick(&NAMES)).to_owned()) }
+    }
+}
+
+fn draft(dice: &mut Dice, actor: usize, call: usize, focus: Focus) -> Draft {
+    let user = ("user".to_owned(), format!("user {actor}.{call}"));
+    let password = ("password".to_owned(), format!("password {actor}.{call}"));
+    let with_totp = focus == Focus::Codes || dice.one_in(3);
+    Draft {
+        name: (*dice.pick(&NAMES)).to_owned(),
+        domain: (*dice.pick(&DOMAINS)).to_owned(),
+        values: Values::from([user, password]),
+        totp: with_totp.then(|| secret(dice)),
+    }
+}
+
+fn change(dice: &mut Dice, actor: usize, call: usize) -> Change {
+    let mut change = Change::default();
+    let password = ("password".to_owned(), format!("password {actor}.{call}"));
+    match dice.below(6) {
+        0 => change.name = Some((*dice.pick(&NAMES)).to_owned()),
+        1 => change.totp = Some(Some(secret(dice))),
+        2 => change.totp = Some(None),
+        3 => change.remove = vec!["user".to_owned()],
+        _ => drop(change.values.insert(password.0, password.1)),
+    }
+    change
+}
+
+/// A TOTP secret of 160 bits in base32 (RFC 4648), never drawn twice.
+pub fn secret(dice: &mut Dice) -> String {
+    (0..32).map(|_| char::from(*dice.pick(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))).collect()
+}
+
+/// The credential at this position of the vault before the run.
+pub fn preloaded(position: usize, dice: &mut Dice) -> Draft {
+    let mut draft = draft(dice, 99, position, Focus::Mixed);
+    draft.name = NAMES.get(position).map_or_else(|| format!("name {position}"), |name| (*name).to_owned());
+    // One in two with a secret, so that there are codes to ask for.
+    draft.totp = position.is_multiple_of(2).then(|| secret(dice));
+    draft
+}

@@ -1,0 +1,584 @@
+//! The store's contents and everything that happens to them: requests, late effects, losses.
+
+use crate::dice::Dice;
+use crate::hosts::{Fate, Host, Luck};
+use crate::stats::{Fault, Stats};
+use crate::trace::Trace;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use strongroom::store::{KeyPage, StoreError, Swap};
+
+pub type Key = Rc<str>;
+pub type Bytes = Rc<[u8]>;
+/// Number of an operation in the history.
+pub type OpId = usize;
+
+/// Older versions a stale read can answer with.
+const STALE_VERSIONS: usize = 3;
+/// Keys per page of `list_keys`; small, so that paging happens.
+const KEYS_PER_PAGE: usize = 20;
+
+/// One request to the store.
+#[derive(Clone, Copy)]
+pub enum Request<'a> {
+    Get {
+        key: &'a str,
+    },
+    Current {
+        key: &'a str,
+    },
+    Set {
+        key: &'a str,
+        value: &'a [u8],
+    },
+    Delete {
+        key: &'a str,
+    },
+    Increment {
+        key: &'a str,
+        delta: i64,
+    },
+    /// `seen` is what `current` of the same handle returned; `None` when it was not asked.
+    Swap {
+        key: &'a str,
+        seen: Option<&'a Option<Bytes>>,
+        value: &'a [u8],
+    },
+    ListKeys {
+        cursor: Option<&'a str>,
+    },
+}
+
+pub enum Answer {
+    Value(Option<Bytes>),
+    Done,
+    Total(i64),
+    Swapped(Swap),
+    Keys(KeyPage),
+}
+
+/// A write that was answered with an error and is still under way.
+#[derive(Clone)]
+struct Pending {
+    op: OpId,
+    key: Key,
+    write: PendingWrite,
+}
+
+#[derive(Clone)]
+enum PendingWrite {
+    Set(Bytes),
+    Delete,
+    Swap { seen: Option<Option<Bytes>>, value: Bytes },
+}
+
+pub struct World {
+    entries: BTreeMap<Key, Bytes>,
+    /// The versions before the newest one, oldest first; kept for hosts with stale reads only.
+    older: BTreeMap<Key, Vec<Option<Bytes>>>,
+    /// What the host lost, as it was when it was lost.
+    lost: BTreeMap<Key, Bytes>,
+    pending: Vec<Pending>,
+    /// The step and the total of the newest increment of each key.
+    increments: BTreeMap<Key, (u64, i64)>,
+    host: &'static dyn Host,
+    luck: Luck,
+    /// Steps of the scheduler so far: the run's time.
+    pub step: u64,
+    /// The operation whose write changed the root since this was last taken.
+    root_changed: Option<OpId>,
+    /// Faults that touched an operation.
+    struck: BTreeMap<OpId, u32>,
+    /// A request that the host's interface does not have.
+    pub out_of_interface: Option<&'static str>,
+    pub stats: Stats,
+    pub trace: Trace,
+}
+
+impl Request<'_> {
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Request::Get { key }
+            | Request::Current { key }
+            | Request::Set { key, .. }
+            | Request::Delete { key }
+            | Request::Increment { key, .. }
+            | Request::Swap { key, .. } => Some(key),
+            Request::ListKeys { .. } => None,
+        }
+    }
+
+    pub fn is_root(&self) -> bool {
+        self.key().is_some_and(is_root)
+    }
+
+    fn is_atomic(&self) -> bool {
+        matches!(self, Request::Current { .. } | Request::Increment { .. } | Request::Swap { .. })
+    }
+
+    pub fn is_write(&self) -> bool {
+        matches!(self, Request::Set { .. } | Request::Delete { .. } | Request::Increment { .. } | Request::Swap { .. })
+    }
+}
+
+pub fn is_root(key: &str) -> bool {
+    key.ends_with(".root")
+}
+
+fn is_seed(key: &str) -> bool {
+    key.ends_with(".seed")
+}
+
+impl World {
+    pub fn new(entries: BTreeMap<Key, Bytes>, host: &'static dyn Host, luck: Luck, trace: Trace) -> Self {
+        Self {
+            entries,
+            older: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            pending: Vec::new(),
+            increments: BTreeMap::new(),
+            host,
+            luck,
+            step: 0,
+            root_changed: None,
+            struck: BTreeMap::new(),
+            out_of_interface: None,
+            stats: Stats::default(),
+            trace,
+        }
+    }
+
+    pub fn host(&self) -> &'static dyn Host {
+        self.host
+    }
+
+    /// Carries a request out the way the host does it; `asked` is the step at which it was made.
+    pub fn execute(&mut self, op: OpId, request: &Request<'_>, asked: u64) -> Result<Answer, StoreError> {
+        self.stats.requests += 1;
+        if !self.host.has_atomics() && request.is_atomic() {
+            self.out_of_interface = Some("increment or compare-and-swap on a host without atomics");
+            return Err(StoreError::Other);
+        }
+        let fate = self.host.fate(request, &mut self.luck);
+        match (fate, request) {
+            (Fate::Refused, _) => {
+                self.fault(op, Fault::Refused);
+                Err(StoreError::Other)
+            }
+            (Fate::AckLost, _) => {
+                self.honest(op, request)?;
+                self.fault(op, Fault::AckLost);
+                Err(StoreError::Other)
+            }
+            (Fate::EffectLost, Request::Swap { key, seen, .. }) => {
+                if !self.matches(key, *seen) {
+                    return Ok(Answer::Swapped(Swap::Conflict));
+                }
+                self.fault(op, Fault::EffectLost);
+                Ok(Answer::Swapped(Swap::Stored))
+            }
+            (Fate::Late, _) => {
+                self.postpone(op, request);
+                Err(StoreError::Other)
+            }
+            (Fate::SaysConflict, Request::Swap { .. }) => {
+                if let Answer::Swapped(Swap::Stored) = self.honest(op, request)? {
+                    self.fault(op, Fault::SaysConflict);
+                }
+                Ok(Answer::Swapped(Swap::Conflict))
+            }
+            (Fate::Stale, Request::Get { key }) => {
+                let fresh = self.entries.get(*key).cloned();
+                let value = self.stale(key);
+                if value != fresh {
+                    self.fault(op, Fault::Stale);
+                }
+                Ok(Answer::Value(value))
+            }
+            (Fate::Stale, Request::ListKeys { cursor }) => {
+                self.fault(op, Fault::Stale);
+                Ok(Answer::Keys(self.stale_keys(*cursor)))
+            }
+            (Fate::WrongTotal, Request::Increment { key, .. }) => {
+                let close = self.increments.get(*key).is_some_and(|(step, _)| *step >= asked);
+                let Answer::Total(total) = self.honest(op, request)? else { return Err(StoreError::Other) };
+                if !close {
+                    return Ok(Answer::Total(total));
+                }
+                self.fault(op, Fault::WrongTotal);
+                Ok(Answer::Total(if self.luck.dice.one_in(2) { total - 1 } else { total + 1 }))
+            }
+            _ => self.honest(op, request),
+        }
+    }
+
+    /// Carries a request out the way the interface says.
+    pub fn honest(&mut self, op: OpId, request: &Request<'_>) -> Result<Answer, StoreError> {
+        Ok(match *request {
+            Request::Get { key } | Request::Current { key } => Answer::Value(self.entries.get(key).cloned()),
+            Request::Set { key, value } => {
+                self.put(op, key, Some(value.into()));
+                Answer::Done
+            }
+            Request::Delete { key } => {
+                self.put(op, key, None);
+                Answer::Done
+            }
+            Request::Increment { key, delta } => {
+                let old = match self.entries.get(key) {
+                    None => 0,
+                    Some(bytes) => i64::from_le_bytes(bytes.as_ref().try_into().map_err(|_| StoreError::Other)?),
+                };
+                let total = old + delta;
+                self.put(op, key, Some(Rc::from(total.to_le_bytes())));
+                self.increments.insert(key.into(), (self.step, total));
+                Answer::Total(total)
+            }
+            Request::Swap { key, seen, value } => Answer::Swapped(if self.matches(key, seen) {
+                if seen == Some(&None) && self.entries.contains_key(key) {
+                    self.fault(op, Fault::AbsentOverwritten);
+                }
+                self.put(op, key, Some(value.into()));
+                Swap::Stored
+            } else {
+                Swap::Conflict
+            }),
+            Request::ListKeys { cursor } => Answer::Keys(page(self.entries.keys(), cursor)),
+        })
+    }
+
+    /// A read of what was before the host lost keys: for the checker, not for the actors.
+    pub fn unlost(&self, key: &str) -> Option<Bytes> {
+        self.entries.get(key).or_else(|| self.lost.get(key)).cloned()
+    }
+
+    /// Lets one write that is under way take effect.
+    pub fn land_one(&mut self, dice: &mut Dice) {
+        let index = dice.below(self.pending.len());
+        let Pending { op, key, write } = self.pending.swap_remove(index);
+        let landed = match write {
+            PendingWrite::Set(value) => {
+                self.put(op, &key, Some(value));
+                true
+            }
+            PendingWrite::Delete => {
+                self.put(op, &key, None);
+                true
+            }
+            PendingWrite::Swap { seen, value } => {
+                let landed = self.matches(&key, seen.as_ref());
+                if landed {
+                    self.put(op, &key, Some(value));
+                }
+                landed
+            }
+        };
+        if landed {
+            self.stats.count(Fault::LateLanded);
+        }
+        let step = self.step;
+        self.trace.late(step, op, &key, landed);
+    }
+
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Loses a key, when the host does such things and it is the moment for it; the root only if it may.
+    pub fn maybe_lose(&mut self, root_too: bool) {
+        // One loss a run: after it every further one could only hide whether the first was reported.
+        if !self.lost.is_empty() || !self.host.loses_a_key(&mut self.luck) {
+            return;
+        }
+        let candidates: Vec<Key> =
+            self.entries.keys().filter(|key| !is_seed(key) && (root_too || !is_root(key))).cloned().collect();
+        if candidates.is_empty() {
+            return;
+        }
+        // The root every fourth time: else it would hardly ever be the one.
+        let root = candidates.iter().find(|key| is_root(key)).filter(|_| self.luck.dice.one_in(4));
+        let key = root.unwrap_or_else(|| &candidates[self.luck.dice.below(candidates.len())]).clone();
+        if let Some(value) = self.entries.remove(&key) {
+            self.lost.insert(key.clone(), value);
+            self.stats.count(Fault::KeyLost);
+            let step = self.step;
+            self.trace.lost(step, &key);
+        }
+    }
+
+    pub fn lost_keys(&self) -> impl Iterator<Item = &Key> {
+        self.lost.keys()
+    }
+
+    pub fn has_root(&self) -> bool {
+        self.entries.keys().any(|key| is_root(key))
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.entries.keys()
+    }
+
+    pub fn entries(&self) -> &BTreeMap<Key, Bytes> {
+        &self.entries
+    }
+
+    /// The operation that changed the root since the last call, if one did.
+    pub fn take_root_change(&mut self) -> Option<OpId> {
+        self.root_changed.take()
+    }
+
+    pub fn coin(&mut self) -> bool {
+        self.luck.dice.one_in(2)
+    }
+
+    /// How many faults touched an operation.
+    pub fn strikes(&self, op: OpId) -> u32 {
+        self.struck.get(&op).copied().unwrap_or(0)
+    }
+
+    pub fn fault(&mut self, op: OpId, fault: Fault) {
+        self.stats.count(fault);
+        *self.struck.entry(op).or_default() += 1;
+    }
+
+    fn matches(&self, key: &str, seen: Option<&Option<Bytes>>) -> bool {
+        match seen {
+            // Without `current` the swap is unconditional, as on the hosts.
+            None => true,
+            Some(None) if self.host.overwrites_absent() => true,
+            Some(seen) => seen.as_ref() == self.entries.get(key),
+        }
+    }
+
+    fn put(&mut self, op: OpId, key: &str, value: Option<Bytes>) {
+        let old = self.entries.get(key).cloned();
+        if old == value {
+            return;
+        }
+        if is_root(key) {
+            self.root_changed = Some(op);
+        }
+        if self.host.is_stale() {
+            let older = self.older.entry(key.into()).or_default();
+            older.push(old);
+            if older.len() > STALE_VERSIONS {
+                older.remove(0);
+            }
+        }
+        match value {
+            Some(value) => self.entries.insert(key.into(), value),
+            None => self.entries.remove(key),
+        };
+    }
+
+    fn postpone(&mut self, op: OpId, request: &Request<'_>) {
+        let (key, write) = match *request {
+            Request::Set { key, value } => (key, PendingWrite::Set(value.into())),
+            Request::Delete { key } => (key, PendingWrite::Delete),
+            Request::Swap { key, seen, value } => {
+                (key, PendingWrite::Swap { seen: seen.cloned(), value: value.into() })
+            }
+            _ => return,
+        };
+        self.fault(op, Fault::Late);
+        self.pending.push(Pending { op, key: key.into(), write });
+    }
+
+    fn stale(&mut self, key: &str) -> Option<Bytes> {
+        match self.older.get(key) {
+            Some(older) => self.luck.dice.pick(older).clone(),
+            None => self.entries.get(key).cloned(),
+        }
+    }
+
+    fn stale_keys(&mut self, cursor: Option<&str>) -> KeyPage {
+        let mut keys: Vec<Key> = self.entries.keys().chain(self.older.keys()).cloned().collect();
+        keys.sort();
+        keys.dedup();
+        keys.retain(|key| self.stale(key).is_some());
+        page(keys.iter(), cursor)
+    }
+}
+
+fn page<'k>(keys: impl Iterator<Item = &'k Key>, cursor: Option<&str>) -> KeyPage {
+    let mut keys: Vec<String> = keys
+        .filter(|key| cursor.is_none_or(|cursor| &***key > cursor))
+        .take(KEYS_PER_PAGE + 1)
+        .map(|key| key.to_string())
+        .collect();
+    let more = keys.len() > KEYS_PER_PAGE;
+    keys.truncate(KEYS_PER_PAGE);
+    let cursor = if more { keys.last().cloned() } else { None };
+    KeyPage { keys, cursor }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hosts;
+
+    const ROOT: &str = "sr1.tag.root";
+    const NODE: &str = "sr1.tag.n.abc";
+
+    fn world(host: &str) -> World {
+        // Every request that can be struck is.
+        let luck = Luck { dice: Dice::new(1), one_in: 1 };
+        let mut world = World::new(BTreeMap::new(), hosts::by_name(host).unwrap(), luck, Trace::default());
+        world.honest(0, &Request::Set { key: ROOT, value: b"old" }).unwrap();
+        world.take_root_change();
+        world
+    }
+
+    fn swap(world: &mut World, seen: &Option<Bytes>, value: &[u8]) -> Result<Swap, StoreError> {
+        match world.execute(7, &Request::Swap { key: ROOT, seen: Some(seen), value }, 0)? {
+            Answer::Swapped(swap) => Ok(swap),
+            _ => panic!("another answer"),
+        }
+    }
+
+    fn root(world: &World) -> Vec<u8> {
+        world.entries()[ROOT].to_vec()
+    }
+
+    fn seen(text: &str) -> Option<Bytes> {
+        Some(Rc::from(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_correct_host_compares_and_tells() {
+        let mut world = world("correct");
+        assert_eq!(swap(&mut world, &seen("other"), b"new"), Ok(Swap::Conflict));
+        assert_eq!(world.take_root_change(), None);
+        assert_eq!(swap(&mut world, &seen("old"), b"new"), Ok(Swap::Stored));
+        assert_eq!((root(&world), world.take_root_change()), (b"new".to_vec(), Some(7)));
+        assert_eq!(swap(&mut world, &None, b"newer"), Ok(Swap::Conflict));
+        assert_eq!(world.strikes(7), 0);
+    }
+
+    #[test]
+    fn spin_sqlite_overwrites_from_absent() {
+        let mut world = world("spin-sqlite");
+        assert_eq!(swap(&mut world, &None, b"new"), Ok(Swap::Stored));
+        assert_eq!((root(&world), world.stats.faults(Fault::AbsentOverwritten)), (b"new".to_vec(), 1));
+        assert_eq!(swap(&mut world, &seen("old"), b"newer"), Ok(Swap::Conflict));
+    }
+
+    #[test]
+    fn spin_redis_writes_and_says_conflict() {
+        let mut world = world("spin-redis");
+        assert_eq!(swap(&mut world, &seen("old"), b"new"), Ok(Swap::Conflict));
+        assert_eq!((root(&world), world.stats.faults(Fault::SaysConflict)), (b"new".to_vec(), 1));
+        assert_eq!(swap(&mut world, &seen("old"), b"newer"), Ok(Swap::Conflict));
+        assert_eq!(root(&world), b"new");
+    }
+
+    #[test]
+    fn a_lost_swap_says_stored() {
+        let mut world = world("lost-swap");
+        assert_eq!(swap(&mut world, &seen("old"), b"new"), Ok(Swap::Stored));
+        assert_eq!((root(&world), world.stats.faults(Fault::EffectLost)), (b"old".to_vec(), 1));
+        assert_eq!(swap(&mut world, &seen("other"), b"new"), Ok(Swap::Conflict));
+    }
+
+    #[test]
+    fn a_lost_acknowledgement_is_an_error_after_the_write() {
+        let mut world = world("lost-ack");
+        assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(StoreError::Other));
+        assert_eq!((root(&world), world.strikes(7)), (b"new".to_vec(), 1));
+        // Other keys than the root are struck half as often.
+        let mut delete = |_| world.execute(0, &Request::Delete { key: ROOT }, 0).is_err();
+        assert!((0..9).any(&mut delete));
+        assert!(!world.has_root());
+    }
+
+    #[test]
+    fn a_late_swap_keeps_its_comparison() {
+        for (meanwhile, expected) in [("old", "new"), ("other", "other")] {
+            let mut world = world("late");
+            assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(StoreError::Other));
+            assert_eq!((root(&world), world.pending()), (b"old".to_vec(), 1));
+            world.honest(0, &Request::Set { key: ROOT, value: meanwhile.as_bytes() }).unwrap();
+            world.land_one(&mut Dice::new(1));
+            assert_eq!((root(&world), world.pending()), (expected.as_bytes().to_vec(), 0));
+        }
+    }
+
+    #[test]
+    fn a_stale_get_shows_one_of_the_last_versions_and_current_the_newest() {
+        let mut world = world("stale-get");
+        for version in ["2", "3", "4", "5"] {
+            world.honest(0, &Request::Set { key: ROOT, value: version.as_bytes() }).unwrap();
+        }
+        let mut shown: Vec<String> = Vec::new();
+        for _ in 0..200 {
+            let Ok(Answer::Value(Some(value))) = world.execute(0, &Request::Get { key: ROOT }, 0) else { panic!() };
+            shown.push(String::from_utf8(value.to_vec()).unwrap());
+            let Ok(Answer::Value(value)) = world.execute(0, &Request::Current { key: ROOT }, 0) else { panic!() };
+            assert_eq!(value, seen("5"));
+        }
+        shown.sort();
+        shown.dedup();
+        assert_eq!(shown, ["2", "3", "4"]);
+        // A new key can still be missing.
+        world.honest(0, &Request::Set { key: NODE, value: b"x" }).unwrap();
+        let mut missing = |_| matches!(world.execute(0, &Request::Get { key: NODE }, 0), Ok(Answer::Value(None)));
+        assert!((0..9).any(&mut missing));
+    }
+
+    #[test]
+    fn increments_that_come_close_get_a_wrong_total() {
+        let mut world = world("bad-increment");
+        world.step = 5;
+        let mut increment = |asked| match world.execute(0, &Request::Increment { key: "k.seed", delta: 1 }, asked) {
+            Ok(Answer::Total(total)) => total,
+            _ => panic!("another answer"),
+        };
+        assert_eq!(increment(5), 1);
+        // Asked for before the first was carried out.
+        assert_ne!(increment(4), 2);
+        assert_eq!(increment(6), 3);
+    }
+
+    #[test]
+    fn a_losing_host_loses_one_key_and_never_the_seed() {
+        let mut world = world("losing");
+        world.honest(0, &Request::Increment { key: "sr1.tag.seed", delta: 1 }).unwrap();
+        for _ in 0..1000 {
+            world.maybe_lose(true);
+        }
+        assert_eq!(world.lost_keys().map(|key| &**key).collect::<Vec<_>>(), [ROOT]);
+        assert_eq!(world.unlost(ROOT), seen("old"));
+        assert!(world.entries().contains_key("sr1.tag.seed"));
+    }
+
+    #[test]
+    fn without_atomics_they_must_not_be_used() {
+        let mut world = world("no-atomics");
+        assert!(world.execute(0, &Request::Get { key: ROOT }, 0).is_ok());
+        assert_eq!(world.out_of_interface, None);
+        assert!(world.execute(0, &Request::Current { key: ROOT }, 0).is_err());
+        assert!(world.out_of_interface.is_some());
+    }
+
+    #[test]
+    fn lists_come_in_pages() {
+        let mut world = world("correct");
+        for number in 0..45 {
+            world.honest(0, &Request::Set { key: &format!("k{number:02}"), value: b"" }).unwrap();
+        }
+        let (mut cursor, mut keys, mut pages) = (None, Vec::new(), 0);
+        loop {
+            let Ok(Answer::Keys(page)) = world.execute(0, &Request::ListKeys { cursor: cursor.as_deref() }, 0) else {
+                panic!("another answer")
+            };
+            pages += 1;
+            keys.extend(page.keys);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!((keys.len(), pages), (46, 3));
+        assert!(keys.is_sorted());
+    }
+}
