@@ -1,4 +1,4 @@
-// Made by `cargo xtask public-suffix` from the list of publicsuffix.org (licence MPL-2.0),
+// Made by `cargo xtask public-suffixes` from the list of publicsuffix.org (licence MPL-2.0),
 // version 2026-10-22_08-36-41_UTC,
 // as found in the PyPI package publicsuffixlist 1.1.2.20261023.
 

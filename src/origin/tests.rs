@@ -270,6 +270,9 @@ fn public_suffixes() {
         ("example.ck", "https://www.example.ck", OTHER_OWNERS),
         ("nagoya.jp", "https://example.nagoya.jp", OTHER_OWNERS),
         ("city.nagoya.jp", "https://login.city.nagoya.jp", RELEASED),
+        // Above the wildcard *.kobe.jp and its exception city.kobe.jp.
+        ("kobe.jp", "https://city.kobe.jp", OTHER_OWNERS),
+        ("kobe.jp", "https://x.kobe.jp", OTHER_OWNERS),
         // A suffix between the domain and the host: below it names have other owners too.
         ("amazonaws.com", "https://s3.amazonaws.com", OTHER_OWNERS),
         ("amazonaws.com", "https://bucket.s3.amazonaws.com", OTHER_OWNERS),

@@ -10,22 +10,26 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// One name in 2^16 that is no public suffix is taken for one. Each bit less saves 1.1 KB, each bit more costs as much.
+/// One hash in 2^16 hits a number of the table by chance. Each bit less saves 1.1 KB, each bit more costs as much.
 const REMAINDER_BITS: u32 = 16;
-/// The reader's window is 64 bits: a quotient and the bit that ends it must fit in with room for the remainder.
+/// The reader takes a quotient and the bit that ends it from a window of 57 bits.
 const MAX_QUOTIENT: u64 = 40;
+/// Every so many rules one is kept for the tests of the reader.
+const SAMPLE_STEP: usize = 20;
 
-/// Reads the list and writes `public_suffix.bin` and `public_suffix_table.rs` into the folder. `source` says where the list
-/// comes from: package and version.
+/// Reads the list and writes the table (`public_suffix.bin` and `public_suffix_table.rs`) and a sample of its rules for the
+/// tests into the folder. `source` says where the list comes from: package and version.
 pub fn run(list: &Path, source: &str, folder: &Path) -> Result<()> {
     let text = fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
     let rules = Rules::parse(&text)?;
     for bits in [12, 14, 16, 18, 20] {
-        println!("{bits} bits: {} bytes, one name in {} taken for a suffix", rules.encode(bits)?.len(), 1u64 << bits);
+        println!("{bits} bits: {} bytes, one hash in {} hits by chance", rules.encode(bits)?.len(), 1u64 << bits);
     }
     let codes = rules.encode(REMAINDER_BITS)?;
     fs::write(folder.join("public_suffix.bin"), &codes)?;
     fs::write(folder.join("public_suffix_table.rs"), rules.to_source(source)?)?;
+    fs::create_dir_all(folder.join("testdata"))?;
+    fs::write(folder.join("testdata/public_suffix_sample.txt"), rules.to_sample(source)?)?;
     println!("wrote {} rules and {} exceptions in {} bytes", rules.suffixes.len(), rules.exceptions.len(), codes.len());
     Ok(())
 }
@@ -81,11 +85,27 @@ impl Rules {
         Ok(bits.bytes)
     }
 
+    fn to_sample(&self, source: &str) -> Result<String> {
+        let mut text = String::new();
+        writeln!(
+            text,
+            "# Every {SAMPLE_STEP}th rule in the table, from the list of publicsuffix.org (licence MPL-2.0),"
+        )?;
+        writeln!(text, "# version {}, as found in {source}.", self.version)?;
+        for rule in self.suffixes.iter().step_by(SAMPLE_STEP) {
+            writeln!(text, "{rule}")?;
+        }
+        Ok(text)
+    }
+
     fn to_source(&self, source: &str) -> Result<String> {
         let range = (self.suffixes.len() as u64) << REMAINDER_BITS;
         let codes: BTreeSet<u64> = self.suffixes.iter().map(|rule| scaled_hash(rule, range)).collect();
         let mut text = String::new();
-        writeln!(text, "// Made by `cargo xtask public-suffix` from the list of publicsuffix.org (licence MPL-2.0),")?;
+        writeln!(
+            text,
+            "// Made by `cargo xtask public-suffixes` from the list of publicsuffix.org (licence MPL-2.0),"
+        )?;
         writeln!(text, "// version {},", self.version)?;
         writeln!(text, "// as found in {source}.\n")?;
         writeln!(text, "/// Rules in the table; with the remainder's bits this fixes the range of the hashes.")?;
