@@ -10,10 +10,18 @@ pub mod catalog;
 pub mod codec;
 pub mod credential;
 pub mod error;
+#[cfg(feature = "edge")]
+pub mod http;
+pub mod json;
+pub mod manage;
 pub mod origin;
 pub mod platform;
 pub mod seal;
 pub mod secret;
+pub mod settings;
 pub mod store;
 pub mod time;
 pub mod totp;
+
+#[cfg(target_arch = "wasm32")]
+mod component;

@@ -1,0 +1,45 @@
+//! The wasm shell: binds the core to the component's imports and exports. Nothing here decides anything.
+
+#[allow(unsafe_code)] // The canonical ABI's entry points and the allocator.
+mod runtime;
+
+#[allow(unsafe_code, warnings, clippy::all, clippy::pedantic, clippy::restriction)] // Generated.
+mod bindings {
+    #[cfg(feature = "edge")]
+    wit_bindgen::generate!({ path: "wit", world: "edge", generate_all, std_feature });
+    #[cfg(all(feature = "vault", not(feature = "edge")))]
+    wit_bindgen::generate!({ path: "wit", world: "vault", generate_all, std_feature });
+    #[cfg(not(feature = "vault"))]
+    wit_bindgen::generate!({ path: "wit", world: "agent", generate_all, std_feature });
+
+    use super::Component;
+    export!(Component);
+}
+
+mod convert;
+mod credentials;
+#[cfg(feature = "edge")]
+mod http;
+#[cfg(feature = "vault")]
+mod maintenance;
+mod platform;
+#[cfg(feature = "vault")]
+mod supply;
+
+use crate::actions::Vault;
+use crate::error::Result;
+use crate::platform::Platform;
+use crate::settings;
+use platform::{Bucket, HostRandom, HostSettings, WallClock};
+
+/// The component: all exports are implemented for it.
+struct Component;
+
+/// Runs an action on the vault of the configured project.
+fn with_vault<T>(action: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
+    let settings = HostSettings;
+    let sealer = settings::sealer(&settings, settings::project(&settings)?)?;
+    let bucket = Bucket::new(settings::bucket(&settings));
+    let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
+    action(&Vault::new(platform, &sealer))
+}

@@ -1,0 +1,22 @@
+//! Export `supply`: the one place where stored values leave the component through a typed call.
+
+use super::bindings::exports::strongroom::vault::supply as wit;
+use super::bindings::exports::strongroom::vault::types::{CodeOptions, Error, OneTimeCode};
+use super::convert::code_options;
+use super::{Component, with_vault};
+use crate::actions;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+impl wit::Guest for Component {
+    fn supply(id_or_name: String, origin: String, options: Option<CodeOptions>) -> Result<wit::Supplied, Error> {
+        let supplied = with_vault(|vault| actions::supply(vault, &id_or_name, &origin, code_options(options)))?;
+        Ok(wit::Supplied {
+            id: supplied.id,
+            name: supplied.name,
+            values: supplied.values.iter().map(|(key, value)| (key.to_owned(), value.expose().to_owned())).collect(),
+            sso_provider: supplied.sso_provider,
+            totp: supplied.totp.map(OneTimeCode::from),
+        })
+    }
+}
