@@ -14,12 +14,13 @@ const MAX_LABEL_BYTES: usize = 63;
 /// A host in the one form in which hosts are stored and compared: lower-case, no trailing dot, no port.
 ///
 /// One of
-/// - a name of at least two labels, 253 bytes at most, each label 1 to 63 of `a-z`, `0-9`, `-` and `_` (no site's name is
-///   refused that a browser would open: browsers take the underscore, and hyphens in any place);
+/// - a name of at least two labels, 253 bytes at most, each label 1 to 63 of `a-z`, `0-9`, `-` and `_` (browsers open
+///   sites with underscores, and with hyphens in any place);
 /// - `localhost`;
 /// - an IPv4 address of four decimal numbers, or an IPv6 address in the form of RFC 5952 without brackets.
 ///
-/// Names in which a browser would see a number (`1.2.3`, `0x7f.1`) are refused, as they are other spellings of an address.
+/// Names in which a browser would see a number (`1.2.3`, `0x7f.1`) are refused, as they are other spellings of an
+/// address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Domain(String);
 
@@ -72,6 +73,7 @@ impl Domain {
         Ok(Self(name))
     }
 
+    /// The normalised text: at most 253 ASCII characters.
     pub fn as_str(&self) -> &str {
         &self.0
     }

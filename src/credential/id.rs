@@ -7,14 +7,14 @@ use core::fmt;
 const PREFIX: &str = "cred_";
 /// 128 bits in groups of 5; the last group has two unused bits.
 const ENCODED_CHARS: usize = 26;
-/// RFC 4648, section 7, in lower case. Its characters are in ASCII order, unlike those of section 6, so ids sort as text
-/// exactly as they sort as bytes: by creation.
+/// RFC 4648, section 7, in lower case. Its characters are in ASCII order, unlike those of section 6, so ids sort as
+/// text exactly as they sort as bytes: by creation.
 const ALPHABET: Alphabet = Alphabet::Rfc4648HexLower { padding: false };
 
 /// 48 bits of milliseconds since 1970 and 80 random bits, big-endian; as text `cred_` and 26 characters of `0-9a-v`.
 ///
-/// Order is order of creation: the catalog gives out [`CredentialId::successor`] of the newest id when the clock does not
-/// lead to a greater one.
+/// Order is order of creation: the catalog gives out [`CredentialId::successor`] of the newest id when the clock does
+/// not lead to a greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialId([u8; 16]);
 
@@ -55,10 +55,12 @@ impl CredentialId {
         (u128::from_be_bytes(self.0) >> 80) as u64
     }
 
+    /// The 128 bits, big-endian: the order of these is the order of creation.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
+    /// The id of these 128 bits; every pattern is one.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }

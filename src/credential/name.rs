@@ -7,13 +7,14 @@ use alloc::string::String;
 /// Longest name, in bytes of UTF-8.
 const MAX_BYTES: usize = 255;
 
-/// A credential's name: 1 to 255 bytes of UTF-8 without white space around it and without control characters, neither `.`
-/// nor `..` (HTTP clients resolve these in a path), and not of an id's form. Case-sensitive.
+/// A credential's name: 1 to 255 bytes of UTF-8 without white space around it and without control characters, neither
+/// `.` nor `..` (HTTP clients resolve these in a path), and not of an id's form. Case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
 impl Name {
-    /// Takes off the white space around the text and checks the rest. Fails with `bad_request`, naming `name` and the rule.
+    /// Takes off the white space around the text and checks the rest. Fails with `bad_request`, naming `name` and the
+    /// rule.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.is_empty() || text.len() > MAX_BYTES {
@@ -31,6 +32,7 @@ impl Name {
         Ok(Self(String::from(text)))
     }
 
+    /// The trimmed text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 /// What `id_or_name` stands for. As no name has an id's form, a text is one or the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
+    /// A text of an id's form.
     Id(CredentialId),
+    /// Any other text.
     Name(Name),
 }
 

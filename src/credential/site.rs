@@ -1,7 +1,7 @@
 //! The part of a URL that says whose page it is: `[scheme://][userinfo@]host[:port]`.
 //!
-//! Stricter than the WHATWG URL parser, which repairs what it reads: nothing is repaired here, so no text can mean one host
-//! to this parser and another one to a browser.
+//! Stricter than the WHATWG URL parser, which repairs what it reads: nothing is repaired here, so no text can mean one
+//! host to this parser and another one to a browser.
 
 use super::Domain;
 

@@ -7,14 +7,14 @@ use alloc::string::String;
 /// Longest provider name, in bytes of UTF-8.
 const MAX_BYTES: usize = 128;
 
-/// A provider's name, for instance `google`: free text of 1 to 128 bytes without white space around it and without control
-/// characters. The vault gives it no meaning.
+/// A provider's name, for instance `google`: free text of 1 to 128 bytes without white space around it and without
+/// control characters. The vault gives it no meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SsoProvider(String);
 
 impl SsoProvider {
-    /// Takes off the white space around the text and checks the rest. Fails with `bad_request`, naming `sso_provider` and
-    /// the rule. The empty text, which clears the field in an update, is the caller's matter.
+    /// Takes off the white space around the text and checks the rest. Fails with `bad_request`, naming `sso_provider`
+    /// and the rule. The empty text, which clears the field in an update, is the caller's matter.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.is_empty() || text.len() > MAX_BYTES {
@@ -26,6 +26,7 @@ impl SsoProvider {
         Ok(Self(String::from(text)))
     }
 
+    /// The trimmed text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -16,8 +16,8 @@ const MAX_VALUE_BYTES: usize = 16 * 1024;
 /// Field names and values together, in bytes.
 const MAX_TOTAL_BYTES: usize = 128 * 1024;
 
-/// Pairs of field name and value in the order they were given: at most 64, no name twice. A name has 1 to 128 bytes, all
-/// names together 2 KiB; a value up to 16 KiB and may be empty; names and values together 128 KiB.
+/// Pairs of field name and value in the order they were given: at most 64, no name twice. A name has 1 to 128 bytes,
+/// all names together 2 KiB; a value up to 16 KiB and may be empty; names and values together 128 KiB.
 #[derive(Clone, PartialEq)]
 pub struct Values(Vec<(String, SecretString)>);
 
@@ -35,11 +35,11 @@ impl Values {
         Self::checked(entries)
     }
 
-    /// Takes the fields in `remove` away, then puts those in `set` in: existing ones are overwritten in their place, new ones
-    /// appended. A field in both lists is overwritten. Names that do not exist are ignored in `remove`.
+    /// Takes the fields in `remove` away, then puts those in `set` in: existing ones are overwritten in their place,
+    /// new ones appended. A field in both lists is overwritten. Names that do not exist are ignored in `remove`.
     ///
-    /// Returns whether anything is different afterwards; may leave nothing. Fails with `bad_request`, naming `values` and the
-    /// rule, when a field is set twice or the result breaks a bound; then nothing is changed.
+    /// Returns whether anything is different afterwards; may leave nothing. Fails with `bad_request`, naming `values`
+    /// and the rule, when a field is set twice or the result breaks a bound; then nothing is changed.
     pub fn merge(&mut self, remove: &[String], set: Vec<(String, SecretString)>) -> Result<bool> {
         // Before anything is put together: bounds what a request can make us do, and finds what it sets twice.
         let set = Self::checked(set)?;
@@ -68,12 +68,13 @@ impl Values {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// Whether there is no entry, as after an update that removed them all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The form in which the values are sealed: for each entry the length of the name (2 bytes, little-endian), the length of
-    /// the value (4 bytes), name, value. No padding.
+    /// The form in which the values are sealed: for each entry the length of the name (2 bytes, little-endian), the
+    /// length of the value (4 bytes), name, value. No padding.
     pub fn encode(&self) -> SecretBytes {
         // Exactly as long as needed: growing would leave copies of values behind.
         let length: usize = self.0.iter().map(|(name, value)| 6 + name.len() + value.expose().len()).sum();

@@ -8,9 +8,10 @@ use alloc::format;
 
 /// Passes if the page with this origin or URL may be given a credential of this domain.
 ///
-/// The scheme must be `https`, or `http` where the host is `localhost`. The host must equal the domain, or be below it by
-/// whole labels while neither the domain nor any name from there down to the host is a public suffix: below one, names
-/// belong to different owners. Addresses and `localhost` match exactly. Ports, paths, queries and fragments do not count.
+/// The scheme must be `https`, or `http` where the host is `localhost`. The host must equal the domain, or be below it
+/// by whole labels while neither the domain nor any name from there down to the host is a public suffix: below one,
+/// names belong to different owners. Addresses and `localhost` match exactly. Ports, paths, queries and fragments do
+/// not count.
 ///
 /// The origin is read strictly: user info, white space, control characters, and in front of the path also backslashes,
 /// percent signs and non-ASCII characters are refused, not repaired.

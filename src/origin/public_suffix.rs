@@ -1,7 +1,7 @@
 //! Names under which anybody can register: `co.uk`, `github.io`.
 //!
-//! The table holds a hash per rule of the list and not the rules, which would take six times the room. So one name in some
-//! 20,000 is taken for a public suffix by chance: a match is stricter then than it need be, never laxer.
+//! The table holds a hash per rule of the list and not the rules, which would take six times the room. So one name in
+//! some 20,000 is taken for a public suffix by chance: a match is stricter then than it need be, never laxer.
 
 #[path = "public_suffix_table.rs"]
 mod table;
@@ -12,8 +12,9 @@ use table::{CODES, EXCEPTIONS, NUMBERS, REMAINDER_BITS, RULES};
 
 /// Whether any of these names is a public suffix by the list. Names are in the form of [`crate::credential::Domain`].
 ///
-/// A name that has a wildcard below it (`kobe.jp`, by the rule `*.kobe.jp`) counts as one, although the list's own algorithm
-/// takes it for somebody's: what is below it has other owners all the same, exceptions like `city.kobe.jp` included.
+/// A name that has a wildcard below it (`kobe.jp`, by the rule `*.kobe.jp`) counts as one, although the list's own
+/// algorithm takes it for somebody's: what is below it has other owners all the same, exceptions like `city.kobe.jp`
+/// included.
 ///
 /// One pass over the table for all names: it can only be read from the front.
 pub(super) fn any_is_public_suffix<'a>(names: impl Iterator<Item = &'a str>) -> bool {
@@ -45,8 +46,8 @@ fn scaled_hash(parts: &[&str]) -> u64 {
     ((u128::from(first) * range) >> 64) as u64
 }
 
-/// Reads a Golomb-Rice coded set: ascending numbers as differences, each a quotient by 2^REMAINDER_BITS in unary (ones, then
-/// a zero) and a remainder in binary, the highest bit first.
+/// Reads a Golomb-Rice coded set: ascending numbers as differences, each a quotient by 2^REMAINDER_BITS in unary (ones,
+/// then a zero) and a remainder in binary, the highest bit first.
 struct Numbers<'a> {
     rest: core::slice::Iter<'a, u8>,
     /// The next bits, from the highest down.

@@ -21,8 +21,8 @@ pub struct OneTimeCode {
 }
 
 impl Totp {
-    /// The code of the time step in which `now` lies (RFC 6238, section 4.2, with T0 = 0). Fails with `clock_unset` when
-    /// `now` is before 2020.
+    /// The code of the time step in which `now` lies (RFC 6238, section 4.2, with T0 = 0). Fails with `clock_unset`
+    /// when `now` is before 2020.
     pub fn code_at(&self, now: Timestamp) -> Result<OneTimeCode> {
         if now < Timestamp::CLOCK_SET {
             return Err(Error::new(Code::ClockUnset, "the clock shows a time before 2020"));
@@ -50,8 +50,8 @@ impl Totp {
             Algorithm::Sha256 => totp_rs::Algorithm::SHA256,
             Algorithm::Sha512 => totp_rs::Algorithm::SHA512,
         };
-        // The builder's own checks refuse 9 digits and short seeds. What it leaves unchecked here is a type's invariant: at
-        // most 9 digits, so that its number fits in 32 bits, and a step that is not 0.
+        // The builder's own checks refuse 9 digits and short seeds. What it leaves unchecked here is a type's
+        // invariant: at most 9 digits, so that its number fits in 32 bits, and a step that is not 0.
         totp_rs::Builder::new()
             .with_algorithm(algorithm)
             .with_digits(self.settings.digits)

@@ -43,13 +43,14 @@ pub struct Request<'a> {
 impl Totp {
     /// Reads a secret and its settings; `stored` are those of the secret it replaces.
     ///
-    /// - What an `otpauth://totp/` URI says wins over the explicit parameters, and these over SHA1, 6 digits and 30 seconds.
+    /// - What an `otpauth://totp/` URI says wins over the explicit parameters, and these over SHA1, 6 digits and 30
+    ///   seconds.
     /// - With a bare base32 secret, parameters that are not given are the stored ones, if any.
     ///
-    /// An explicit parameter that the URI overrides is not looked at. A bare secret is 16 to 128 characters of base32 (RFC
-    /// 4648, section 6) after taking out white space and dashes and, at its end, `=`; letters may be in either case.
-    /// Nothing else is repaired: lengths that no bytes encode to, and unused bits that are not zero, are refused. Fails with
-    /// `bad_request`, naming the parameter and the rule, and never holds any part of the secret.
+    /// An explicit parameter that the URI overrides is not looked at. A bare secret is 16 to 128 characters of base32
+    /// (RFC 4648, section 6) after taking out white space and dashes and, at its end, `=`; letters may be in either
+    /// case. Nothing else is repaired: lengths that no bytes encode to, and unused bits that are not zero, are refused.
+    /// Fails with `bad_request`, naming the parameter and the rule, and never holds any part of the secret.
     pub fn parse(request: Request<'_>, stored: Option<Settings>) -> Result<Self> {
         let text = request.secret.trim();
         // No base32 text has a colon, and every URI has one.
@@ -69,6 +70,7 @@ impl Totp {
         Ok(Self { seed: seed::decode(uri.secret.expose())?, settings })
     }
 
+    /// How codes are made of the seed.
     pub fn settings(&self) -> Settings {
         self.settings
     }

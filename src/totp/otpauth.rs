@@ -1,7 +1,7 @@
 //! The key URI format: `otpauth://totp/LABEL?secret=...&algorithm=...&digits=...&period=...`.
 //!
-//! There is no standard; the format is the one that Google Authenticator introduced. Label and issuer are not looked at,
-//! and unknown parameters are ignored.
+//! There is no standard; the format is the one that Google Authenticator introduced. Label and issuer are not looked
+//! at, and unknown parameters are ignored.
 
 use super::settings::{Algorithm, checked_digits, checked_period};
 use crate::error::{Error, Result};

