@@ -5,6 +5,8 @@ mod create;
 mod delete;
 mod get;
 mod list;
+#[cfg(not(target_arch = "wasm32"))]
+mod load;
 mod put;
 mod stamp;
 mod stored;
@@ -18,6 +20,8 @@ pub use create::{NewCredential, create};
 pub use delete::delete;
 pub use get::get;
 pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, list};
+#[cfg(not(target_arch = "wasm32"))]
+pub use load::load;
 pub use put::{PutCondition, put};
 pub use stamp::Caller;
 pub use supply::{Supplied, supply};
@@ -42,6 +46,11 @@ pub struct Vault<'a> {
 impl<'a> Vault<'a> {
     pub fn new(platform: Platform<'a>, sealer: &'a Sealer) -> Self {
         Self { platform, sealer, catalog: Catalog::new(platform, sealer) }
+    }
+
+    /// The id of the project.
+    pub fn project(&self) -> &str {
+        self.sealer.project().as_str()
     }
 
     /// Prepares the store; false if it was prepared already. See [`InitOptions`].

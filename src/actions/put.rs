@@ -2,9 +2,10 @@
 
 use super::create::{Parsed, add, find_by_name};
 use super::stored::Stored;
-use super::update::{check_version, commit_if_changed};
+use super::update::commit_if_changed;
 use super::{CredentialView, NewCredential, Vault};
 use crate::catalog::{Fault, Transaction};
+use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use alloc::borrow::ToOwned;
 
@@ -12,8 +13,12 @@ use alloc::borrow::ToOwned;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PutCondition {
     Always,
+    /// The credential exists, with any version.
+    Present,
     /// The credential exists with this version.
     Version(u64),
+    /// The credential is this very one, with this version, and not another that was given its name since.
+    Same(CredentialId, u64),
     /// There is no credential of this name.
     Absent,
 }
@@ -25,22 +30,30 @@ pub enum PutCondition {
 pub fn put(vault: &Vault<'_>, new: &NewCredential, condition: PutCondition) -> Result<(CredentialView, bool)> {
     let parsed = new.parse()?;
     let (stored, created) = vault.catalog.commit(|transaction| {
-        match (find_by_name(transaction, &parsed.name)?, condition) {
-            (Some(_), PutCondition::Absent) => {
-                Err(Error::new(Code::PreconditionFailed, "a credential of this name exists").into())
-            }
-            (None, PutCondition::Version(_)) => {
-                Err(Error::new(Code::PreconditionFailed, "there is no credential of this name").into())
-            }
-            (Some(existing), PutCondition::Version(version)) => {
-                check_version(&existing, Some(version))?;
-                Ok((replace(vault, transaction, existing, &parsed)?, false))
-            }
-            (Some(existing), PutCondition::Always) => Ok((replace(vault, transaction, existing, &parsed)?, false)),
-            (None, _) => Ok((add(vault, transaction, &parsed, |_| ())?, true)),
+        let existing = find_by_name(transaction, &parsed.name)?;
+        condition.check(existing.as_ref())?;
+        match existing {
+            Some(existing) => Ok((replace(vault, transaction, existing, &parsed)?, false)),
+            None => Ok((add(vault, transaction, &parsed, |_| ())?, true)),
         }
     })?;
     Ok((parsed.view(vault, stored), created))
+}
+
+impl PutCondition {
+    fn check(self, existing: Option<&Stored>) -> Result<()> {
+        let message = match (existing, self) {
+            (_, Self::Always) | (Some(_), Self::Present) | (None, Self::Absent) => return Ok(()),
+            (Some(existing), Self::Version(version)) if existing.version == version => return Ok(()),
+            (Some(existing), Self::Same(id, version)) if (existing.id, existing.version) == (id, version) => {
+                return Ok(());
+            }
+            (Some(_), Self::Absent) => "a credential of this name exists",
+            (Some(_), _) => "the credential has another version than the expected one",
+            (None, _) => "there is no credential of this name",
+        };
+        Err(Error::new(Code::PreconditionFailed, message))
+    }
 }
 
 fn replace(

@@ -92,3 +92,6 @@ impl<'a> Catalog<'a> {
         if self.is_seeded()? { Err(init::uninitialised()) } else { Ok(None) }
     }
 }
+
+#[cfg(test)]
+mod tests;

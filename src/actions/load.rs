@@ -1,0 +1,23 @@
+//! Bulk loading, for imports and for large vaults in tests: many creates in one commit.
+
+use super::create::{add, find_by_name, name_taken};
+use super::{NewCredential, Vault};
+use crate::error::Result;
+use alloc::vec::Vec;
+
+/// Stores all of the credentials or none of them, in this order. One commit holds all it changes in memory: some
+/// thousands at a time are a good measure.
+///
+/// Errors: those of [`super::create`].
+pub fn load(vault: &Vault<'_>, new: &[NewCredential]) -> Result<()> {
+    let parsed = new.iter().map(NewCredential::parse).collect::<Result<Vec<_>>>()?;
+    vault.catalog.commit(|transaction| {
+        for credential in &parsed {
+            if find_by_name(transaction, &credential.name)?.is_some() {
+                return Err(name_taken().into());
+            }
+            add(vault, transaction, credential, |_| ())?;
+        }
+        Ok(())
+    })
+}
