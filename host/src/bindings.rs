@@ -15,7 +15,7 @@ pub mod vault {
     });
 }
 
-/// The world `agent`: a part of the world `vault`, so it shares its types.
+/// The world `agent`: a part of the world `vault`. Its types are equal and not the same.
 pub mod agent {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -24,7 +24,6 @@ pub mod agent {
         exports: { default: async },
         with: {
             "wasi": super::vault::wasi,
-            "strongroom:vault/types": super::vault::strongroom::vault::types,
         },
     });
 }

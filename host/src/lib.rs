@@ -27,6 +27,7 @@ mod config;
 mod engine;
 mod instance;
 pub mod keyvalue;
+pub mod serve;
 pub mod state;
 #[cfg(test)]
 mod testing;

@@ -39,10 +39,6 @@ impl World {
         ]
     }
 
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
     fn path(&self) -> PathBuf {
         root().join(format!("target/worlds/strongroom-{}.wasm", self.name))
     }

@@ -18,7 +18,8 @@ cargo xtask <command>
   component               build the component only (1 minute; every world: `build`)
   test                    everything CI runs (about 15 minutes from cold, 3 when built)
   simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42
-  public-suffixes FILE    make the table of public suffixes from a published list";
+  public-suffixes FILE SOURCE
+                          make the table of public suffixes from a published list; SOURCE: its package and version";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -51,7 +52,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
         ("simulate", _) => Command::cargo(["run", "--release", "--quiet", "--package", "strongroom-simulator", "--"])
             .args(arguments)
             .run(),
-        ("public-suffixes", [file]) => public_suffix::run(file.as_ref()),
+        ("public-suffixes", [file, source]) => public_suffix::run(file.as_ref(), source, &root().join("src/origin")),
         ("help" | "--help" | "-h", _) => {
             println!("{HELP}");
             Ok(())

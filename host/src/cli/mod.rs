@@ -1,0 +1,81 @@
+//! The command line. Every failure is one line on standard error, `strongroom: ...`, and exit code 1.
+
+mod call;
+mod maintain;
+mod output;
+mod serve;
+mod setup;
+mod supply;
+mod token;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use strongroom_host::Result;
+
+/// A credential vault for AI agents and browser automation.
+#[derive(Parser)]
+#[command(name = "strongroom", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer HTTP requests; the first start makes a master key and a token
+    Serve(serve::Arguments),
+    /// Run one action of the tool manage_credentials and print its answer
+    Call(call::Arguments),
+    /// Release a credential's values to a program that logs in with them
+    Supply(supply::Arguments),
+    /// Manage the bearer tokens for HTTP; changes work at once, without a restart
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Prepare the store for a project
+    Init(maintain::InitArguments),
+    /// Read and check every record of a project
+    Verify(Common),
+    /// Delete records that interrupted writers left behind
+    Sweep(Common),
+}
+
+/// Where the vault is.
+#[derive(Args)]
+struct Common {
+    /// Directory of the store, its master key and its tokens [default: $STRONGROOM_STATE_DIR, else
+    /// $XDG_DATA_HOME/strongroom, else ~/.local/share/strongroom]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+
+    /// Component to run instead of the one in this program
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+
+    /// Project to work on; HTTP requests work on the project of their token
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    project: String,
+}
+
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            // `{:#}` is the chain of causes on one line. The default output would add a back-trace.
+            eprintln!("strongroom: {}", format!("{error:#}").replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Call(arguments) => call::run(arguments),
+        Command::Supply(arguments) => supply::run(arguments),
+        Command::Token(command) => token::run(command),
+        Command::Init(arguments) => maintain::init(arguments),
+        Command::Verify(common) => maintain::verify(common),
+        Command::Sweep(common) => maintain::sweep(common),
+    }
+}

@@ -1,0 +1,117 @@
+//! What every command begins with: the state directory, the store, the component.
+
+use super::Common;
+use anyhow::{Context, ensure};
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use strongroom_host::bindings::vault::Vault;
+use strongroom_host::bindings::vault::exports::strongroom::vault::types::{Error as VaultError, ErrorCode};
+use strongroom_host::{Component, Engine, Instance, Result, Services, SqliteStore, StateConfig, StateDir, SystemClock};
+
+/// The component that was built with this program; empty if there was none.
+static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/strongroom.wasm"));
+
+/// An opened vault.
+pub struct Setup {
+    pub state: StateDir,
+    pub config: Arc<StateConfig>,
+    pub component: Component,
+    pub services: Services,
+}
+
+impl Common {
+    pub fn state_dir(&self) -> Result<PathBuf> {
+        self.state_dir.clone().map_or_else(StateDir::default_path, Ok)
+    }
+
+    /// Opens everything. Nothing is made if the component is missing.
+    pub fn open(&self) -> Result<Setup> {
+        let wasm = self.wasm()?;
+        let state = StateDir::open(&self.state_dir()?)?;
+        let config = Arc::new(state.config(&self.project)?);
+        let store = Arc::new(SqliteStore::open(state.path())?);
+        let engine = Engine::new(Some(&state.cache_path()))?;
+        let component = Component::load(&engine, &wasm)?;
+        let services = Services { store, config: config.clone(), clock: Arc::new(SystemClock) };
+        Ok(Setup { state, config, component, services })
+    }
+
+    fn wasm(&self) -> Result<std::borrow::Cow<'static, [u8]>> {
+        match &self.component {
+            Some(path) => {
+                let wasm = std::fs::read(path);
+                Ok(wasm.with_context(|| format!("the component {} cannot be read", path.display()))?.into())
+            }
+            None => {
+                ensure!(
+                    !EMBEDDED.is_empty(),
+                    "there is no component in this program: build it with `cargo xtask build`, or name one with --component"
+                );
+                Ok(EMBEDDED.into())
+            }
+        }
+    }
+}
+
+impl Setup {
+    /// A fresh instance.
+    pub async fn instance(&self) -> Result<Instance<Vault>> {
+        self.component.vault(&self.services).await
+    }
+
+    /// Prepares the store for the project if it is new, and makes sure that the master key is the right one.
+    pub async fn prepare(&self) -> Result<()> {
+        let mut instance = self.instance().await?;
+        let made = instance.exports.strongroom_vault_maintenance().call_init(&mut instance.store, false, None).await;
+        match answer(made) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Says what an error of the component means to whoever runs this program.
+    pub fn explain(&self, error: Failure) -> anyhow::Error {
+        match error {
+            Failure::Vault(error) if matches!(error.code, ErrorCode::KeyMismatch | ErrorCode::KeyUnavailable) => {
+                let path = self.state.master_key_path();
+                anyhow::anyhow!("{} is not the key that this store was written with: {error}", path.display())
+            }
+            Failure::Vault(error) if error.code == ErrorCode::StorageUninitialised => anyhow::anyhow!(
+                "{error}; if its records are truly lost, `strongroom init --force` starts an empty vault"
+            ),
+            Failure::Vault(error) => anyhow::anyhow!("{error}"),
+            Failure::Host(error) => error,
+        }
+    }
+}
+
+/// Why a call of the component gave no result.
+pub enum Failure {
+    /// The component refused.
+    Vault(VaultError),
+    /// The component broke off.
+    Host(anyhow::Error),
+}
+
+/// Joins the two ways in which a call can fail.
+pub fn answer<T>(result: wasmtime::Result<Result<T, VaultError>>) -> Result<T, Failure> {
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure::Vault(error)),
+        Err(error) => Err(Failure::Host(strongroom_host::plain(error).context("the component broke off"))),
+    }
+}
+
+/// Runs a command that needs no more than one thread.
+pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(future)
+}
+
+/// Opens the vault and prepares its store.
+pub fn open_prepared(common: &Common) -> Result<Setup> {
+    let setup = common.open()?;
+    block_on(setup.prepare())?;
+    Ok(setup)
+}

@@ -1,0 +1,153 @@
+//! `strongroom supply`: a credential's values for a program that logs in, past command lines and terminals.
+
+use super::Common;
+use super::setup::{answer, block_on, open_prepared};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{self, ExitCode, Stdio};
+use strongroom_host::Result;
+use strongroom_host::bindings::vault::exports::strongroom::vault::supply::Supplied;
+
+/// Where the current one-time code goes.
+const CODE_VARIABLE: &str = "STRONGROOM_TOTP_CODE";
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Id or name of the credential
+    id_or_name: String,
+
+    /// Origin of the page to log in to, such as https://accounts.example.com; must belong to the credential's domain
+    #[arg(long, value_name = "URL")]
+    origin: String,
+
+    /// Give the values as one JSON object on standard input instead of in the environment, where other processes of
+    /// the same user can read them
+    #[arg(long)]
+    stdin: bool,
+
+    /// Program to run, with its arguments; must come last. It gets each value as STRONGROOM_<FIELD> and the one-time
+    /// code, if any, as STRONGROOM_TOTP_CODE
+    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, required = true)]
+    exec: Vec<String>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let setup = open_prepared(&arguments.common)?;
+    let supplied = block_on(async {
+        let mut instance = setup.instance().await?;
+        let supply = instance.exports.strongroom_vault_supply();
+        let supplied = supply.call_supply(&mut instance.store, &arguments.id_or_name, &arguments.origin, None).await;
+        answer(supplied).map_err(|error| setup.explain(error))
+    })?;
+    // The vault is closed before a program runs that may take long.
+    drop(setup);
+
+    let [program, rest @ ..] = arguments.exec.as_slice() else { bail!("--exec needs a program") };
+    let mut command = process::Command::new(program);
+    command.args(rest);
+    let status = if arguments.stdin {
+        let input = to_json(&supplied);
+        let mut child = command.stdin(Stdio::piped()).spawn().with_context(|| format!("{program} cannot be run"))?;
+        if let Some(mut pipe) = child.stdin.take() {
+            // A program that does not read its input is free not to.
+            let _ = pipe.write_all(input.as_bytes());
+        }
+        child.wait()?
+    } else {
+        let variables = to_variables(&supplied)?;
+        command.envs(variables).status().with_context(|| format!("{program} cannot be run"))?
+    };
+    Ok(exit_code(status))
+}
+
+fn to_json(supplied: &Supplied) -> String {
+    let values: serde_json::Map<_, _> =
+        supplied.values.iter().map(|(field, value)| (field.clone(), value.clone().into())).collect();
+    let mut object = serde_json::json!({ "id": supplied.id, "name": supplied.name, "values": values });
+    if let Some(provider) = &supplied.sso_provider {
+        object["sso_provider"] = provider.clone().into();
+    }
+    if let Some(code) = &supplied.totp {
+        object["totp_code"] = code.code.clone().into();
+    }
+    object.to_string()
+}
+
+/// The environment for the program. Field names are not secret and may stand in an error; values may not.
+fn to_variables(supplied: &Supplied) -> Result<BTreeMap<String, &str>> {
+    let mut variables = BTreeMap::new();
+    if let Some(code) = &supplied.totp {
+        variables.insert(CODE_VARIABLE.to_owned(), code.code.as_str());
+    }
+    for (field, value) in &supplied.values {
+        let name = variable_name(field);
+        ensure!(!value.contains('\0'), "the value of a field holds a NUL character: use --stdin");
+        ensure!(
+            name != CODE_VARIABLE && variables.insert(name.clone(), value).is_none(),
+            "two of the credential's fields would both be {name}: use --stdin"
+        );
+    }
+    Ok(variables)
+}
+
+/// `STRONGROOM_` and the field's name in capitals, with `_` for everything but letters and digits.
+fn variable_name(field: &str) -> String {
+    let part = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
+    format!("STRONGROOM_{}", field.chars().map(part).collect::<String>())
+}
+
+/// The program's own exit code; 128 and the signal's number if a signal ended it, as shells have it.
+fn exit_code(status: process::ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal: Option<i32> = None;
+    let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strongroom_host::bindings::vault::exports::strongroom::vault::types::OneTimeCode;
+
+    fn supplied(fields: &[(&str, &str)], code: Option<&str>) -> Supplied {
+        Supplied {
+            id: "cred_x".into(),
+            name: "n".into(),
+            values: fields.iter().map(|(field, value)| (field.to_string(), value.to_string())).collect(),
+            sso_provider: None,
+            totp: code.map(|code| OneTimeCode { code: code.into(), expires_at: 0, period: 30, valid_for_seconds: 3 }),
+        }
+    }
+
+    #[test]
+    fn fields_become_variables() {
+        let supplied = supplied(&[("user name", "u"), ("pass-wörd", "p=1")], Some("012345"));
+        let variables = to_variables(&supplied).unwrap();
+        let expected = [("STRONGROOM_PASS_W_RD", "p=1"), (CODE_VARIABLE, "012345"), ("STRONGROOM_USER_NAME", "u")];
+        assert_eq!(variables, expected.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+
+    #[test]
+    fn fields_that_collide_are_refused() {
+        for fields in [&[("a-b", "1"), ("a_b", "2")][..], &[("totp_code", "1")], &[("nul", "\0")]] {
+            assert!(to_variables(&supplied(fields, None)).is_err());
+        }
+    }
+
+    #[test]
+    fn the_object_for_standard_input_holds_everything() {
+        let json = to_json(&supplied(&[("a-b", "1\n"), ("a_b", "2")], Some("012345")));
+        let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let expected = serde_json::json!({
+            "id": "cred_x", "name": "n", "values": { "a-b": "1\n", "a_b": "2" }, "totp_code": "012345"
+        });
+        assert_eq!(object, expected);
+    }
+}

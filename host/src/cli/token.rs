@@ -1,0 +1,211 @@
+//! `strongroom token`: the bearer tokens of the server on this state directory.
+
+use super::output::line;
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+use strongroom_host::token::{self, Entry};
+use strongroom_host::{Result, StateDir};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a token; its text is printed once and kept nowhere
+    New(NewArguments),
+    /// List the tokens
+    List(StateArguments),
+    /// Remove a token; it stops working at once
+    Revoke(RevokeArguments),
+}
+
+#[derive(Args)]
+pub struct StateArguments {
+    /// Directory of the vault [default: as with serve]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct NewArguments {
+    /// Name of the token, for the list and the log
+    #[arg(long)]
+    name: String,
+
+    /// What it allows, separated by commas: read (list, get), totp (codes), write (create, update, delete), supply
+    /// (values, for login flows), admin
+    #[arg(long, value_name = "SCOPES")]
+    scopes: String,
+
+    /// Project it opens
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    project: String,
+
+    /// When it stops working: a number of days from now, or a time such as 2027-01-31T12:00:00Z
+    #[arg(long, value_name = "DAYS|TIME")]
+    expires: Option<String>,
+
+    #[command(flatten)]
+    state: StateArguments,
+}
+
+#[derive(Args)]
+pub struct RevokeArguments {
+    /// Name of the token
+    name: String,
+
+    #[command(flatten)]
+    state: StateArguments,
+}
+
+impl StateArguments {
+    fn open(&self) -> Result<StateDir> {
+        StateDir::open(&self.state_dir.clone().map_or_else(StateDir::default_path, Ok)?)
+    }
+}
+
+pub fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::New(arguments) => new(arguments)?,
+        Command::List(arguments) => list(arguments)?,
+        Command::Revoke(arguments) => revoke(arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn new(arguments: NewArguments) -> Result<()> {
+    token::check_word("--name", &arguments.name)?;
+    token::check_word("--project", &arguments.project)?;
+    let scopes = token::parse_scopes(&arguments.scopes, ',').context("--scopes")?;
+    let expiry = arguments.expires.map(|text| parse_expiry(&text, now())).transpose()?;
+    let text = token::generate()?;
+    let entry = Entry { name: arguments.name, project: arguments.project, scopes, hash: token::hash(&text), expiry };
+    arguments.state.open()?.change_tokens(|entries| {
+        ensure!(!entries.0.iter().any(|other| other.name == entry.name), "there is a token of this name already");
+        entries.0.push(entry.clone());
+        Ok(())
+    })?;
+    line(&text)?;
+    eprintln!("This token is shown only now. It works here at once; elsewhere add this to strongroom_tokens:");
+    eprintln!("{entry}");
+    Ok(())
+}
+
+fn list(arguments: StateArguments) -> Result<()> {
+    for entry in arguments.open()?.tokens()?.0 {
+        let expiry = match entry.expiry {
+            None => "never expires".to_owned(),
+            Some(expiry) if expiry <= now() => "expired".to_owned(),
+            Some(expiry) => format!("expires {}", to_rfc3339(expiry)),
+        };
+        line(&format!("{:<20} project {:<16} {:<30} {expiry}", entry.name, entry.project, entry.scopes.join("+")))?;
+    }
+    Ok(())
+}
+
+fn revoke(arguments: RevokeArguments) -> Result<()> {
+    arguments.state.open()?.change_tokens(|entries| {
+        let before = entries.0.len();
+        entries.0.retain(|entry| entry.name != arguments.name);
+        ensure!(entries.0.len() < before, "there is no token of this name");
+        Ok(())
+    })?;
+    line("revoked")
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Seconds since 1970 of `30`, `30d` or `2027-01-31T12:00:00Z`.
+fn parse_expiry(text: &str, now: u64) -> Result<u64> {
+    let expiry = match text.strip_suffix('d').unwrap_or(text).parse::<u64>() {
+        Ok(days) => now.checked_add(days.saturating_mul(86_400)).context("--expires is too far away")?,
+        Err(_) => match from_rfc3339(text) {
+            Some(seconds) => seconds,
+            None => bail!("--expires must be a number of days or a time such as 2027-01-31T12:00:00Z"),
+        },
+    };
+    ensure!(expiry > now, "--expires is not in the future");
+    Ok(expiry)
+}
+
+/// Reads `YYYY-MM-DDTHH:MM:SSZ` (RFC 3339, UTC, whole seconds) from 1970 on.
+fn from_rfc3339(text: &str) -> Option<u64> {
+    let shape = b"dddd-dd-ddTdd:dd:ddZ";
+    let fits = |(byte, shape): (u8, &u8)| if *shape == b'd' { byte.is_ascii_digit() } else { byte == *shape };
+    if text.len() != shape.len() || !text.bytes().zip(shape).all(fits) {
+        return None;
+    }
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let in_range = year >= 1970 && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
+    if !in_range || day < 1 || day > days_in(year, month) {
+        return None;
+    }
+    let days: u64 = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum::<u64>()
+        + (1..month).map(|month| days_in(year, month)).sum::<u64>()
+        + (day - 1);
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+fn to_rfc3339(seconds: u64) -> String {
+    let (mut days, second) = (seconds / 86_400, seconds % 86_400);
+    let (mut year, mut month) = (1970, 1);
+    while days >= if is_leap(year) { 366 } else { 365 } {
+        days -= if is_leap(year) { 366 } else { 365 };
+        year += 1;
+    }
+    while days >= days_in(year, month) {
+        days -= days_in(year, month);
+        month += 1;
+    }
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
+}
+
+fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+fn days_in(year: u64, month: u64) -> u64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap(year) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_written() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T23:59:59Z", 951_868_799),
+            ("2001-09-09T01:46:40Z", 1_000_000_000),
+            ("2100-03-01T00:00:00Z", 4_107_542_400),
+        ] {
+            assert_eq!(from_rfc3339(text), Some(seconds), "{text}");
+            assert_eq!(to_rfc3339(seconds), text);
+        }
+        for text in ["2100-02-29T00:00:00Z", "2027-13-01T00:00:00Z", "2027-01-31", "2027-01-31T24:00:00Z", "soon"] {
+            assert_eq!(from_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn expiries_lie_in_the_future() {
+        let now = 1_000_000_000;
+        assert_eq!(parse_expiry("30", now).unwrap(), now + 30 * 86_400);
+        assert_eq!(parse_expiry("1d", now).unwrap(), now + 86_400);
+        assert_eq!(parse_expiry("2001-09-09T01:46:41Z", now).unwrap(), now + 1);
+        for text in ["0", "2001-09-09T01:46:40Z", "tomorrow", "", "-1", "99999999999999999999"] {
+            assert!(parse_expiry(text, now).is_err(), "{text}");
+        }
+    }
+}
