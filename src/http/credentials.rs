@@ -1,0 +1,187 @@
+//! The operations on credentials: read the rest of the request, call the action, answer.
+
+use super::auth::Token;
+use super::preconditions::{Preconditions, Tags, entity_tag};
+use super::{Operation, Request, Response};
+use crate::actions::{self, Caller, CodeOptions, CredentialView, ListQuery, PutCondition, Vault};
+use crate::credential::CredentialId;
+use crate::error::{Code, Error, Result};
+use crate::json;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+/// Longest idempotency key.
+const IDEMPOTENCY_KEY_MAX_BYTES: usize = 255;
+
+/// A request whose token may do what it asks for.
+pub struct Call<'a> {
+    pub vault: &'a Vault<'a>,
+    pub token: &'a Token,
+    pub request: &'a Request<'a>,
+    /// Empty where the route has none.
+    pub id_or_name: &'a str,
+}
+
+impl Call<'_> {
+    pub fn run(&self, operation: Operation) -> Result<Response> {
+        match operation {
+            Operation::List => self.list(),
+            Operation::Create => self.create(),
+            Operation::Get => self.get(),
+            Operation::Put => self.put(),
+            Operation::Update => self.update(),
+            Operation::Delete => self.delete(),
+            Operation::TotpCode => self.totp_code(),
+            Operation::Supply => self.supply(),
+            // Answered without a vault.
+            Operation::Health | Operation::OpenApi => Err(Error::not_found()),
+        }
+    }
+
+    fn list(&self) -> Result<Response> {
+        let mut parameters = self.request.parameters()?;
+        let query = ListQuery {
+            domain: parameters.text("domain")?,
+            query: parameters.text("query")?,
+            limit: parameters.whole_number("limit", "a whole number from 1 to 100")?,
+            offset: parameters.whole_number("offset", "a whole number from 0 to 4294967295")?,
+        };
+        let page = actions::list(self.vault, &query)?;
+        let mut response = Response::json(200, json::credentials(&page));
+        response.add("x-has-more", page.next_offset.is_some().to_string());
+        // The official clients stop at 0.
+        response.add("x-next-offset", page.next_offset.unwrap_or(0).to_string());
+        Ok(response)
+    }
+
+    fn create(&self) -> Result<Response> {
+        let caller =
+            Caller { token: &self.token.name, idempotency_key: self.idempotency_key()?, is_retry: self.is_retry() };
+        let new = json::new_credential(&mut self.request.members()?, None)?;
+        let view = actions::create(self.vault, &new, Some(caller))?;
+        Ok(created(&view))
+    }
+
+    fn get(&self) -> Result<Response> {
+        let preconditions = Preconditions::of(self.request)?;
+        let view = actions::get(self.vault, self.id_or_name)?;
+        let tag = entity_tag(&view);
+        preconditions.check_match(Some(&tag))?;
+        if preconditions.is_known(&tag) {
+            let mut response = Response::empty(304);
+            response.add("etag", tag);
+            return Ok(response);
+        }
+        Ok(single(200, &view))
+    }
+
+    fn put(&self) -> Result<Response> {
+        let name = self.id_or_name.to_owned();
+        let preconditions = Preconditions::of(self.request)?;
+        let new = json::new_credential(&mut self.request.members()?, Some(name))?;
+        let condition = match (&preconditions.if_match, &preconditions.if_none_match) {
+            (None, None) => PutCondition::Always,
+            (Some(Tags::Any), None) => PutCondition::Present,
+            (None, Some(Tags::Any)) => PutCondition::Absent,
+            _ => match self.existing()? {
+                None => {
+                    preconditions.check(None)?;
+                    PutCondition::Absent
+                }
+                Some(view) => {
+                    preconditions.check(Some(&entity_tag(&view)))?;
+                    CredentialId::parse(&view.id)
+                        .map_or(PutCondition::Version(view.version), |id| PutCondition::Same(id, view.version))
+                }
+            },
+        };
+        let (view, is_new) = actions::put(self.vault, &new, condition)?;
+        Ok(if is_new { created(&view) } else { single(200, &view) })
+    }
+
+    fn update(&self) -> Result<Response> {
+        let preconditions = Preconditions::of(self.request)?;
+        let mut changes = json::changes(&mut self.request.members()?)?;
+        let (id_or_name, expected_version) = self.pinned(&preconditions)?;
+        changes.expected_version = expected_version;
+        let view = actions::update(self.vault, &id_or_name, &changes)?;
+        Ok(single(200, &view))
+    }
+
+    fn delete(&self) -> Result<Response> {
+        let (id_or_name, expected_version) = self.pinned(&Preconditions::of(self.request)?)?;
+        actions::delete(self.vault, &id_or_name, expected_version)?;
+        Ok(Response::empty(204))
+    }
+
+    fn totp_code(&self) -> Result<Response> {
+        let mut parameters = self.request.parameters()?;
+        let options = CodeOptions {
+            min_valid_seconds: parameters
+                .whole_number("min_valid_seconds", "a whole number from 0 to the period minus 1")?
+                .unwrap_or(0),
+            exclusive: parameters.flag("exclusive")?.unwrap_or(false),
+        };
+        let code = actions::totp_code(self.vault, self.id_or_name, options)?;
+        Ok(Response::json(200, json::totp_code(&code)))
+    }
+
+    fn supply(&self) -> Result<Response> {
+        let mut members = self.request.members()?;
+        let origin = members.text("origin")?.ok_or_else(|| Error::bad_request("origin is required"))?;
+        let options = json::code_options(&mut members)?;
+        let supplied = actions::supply(self.vault, self.id_or_name, &origin, options)?;
+        Ok(Response::json(200, json::supplied(&supplied)))
+    }
+
+    /// What to act on, and in which version. With conditions, the credential that fulfils them, by its id: its version
+    /// fixes its name too, so nothing can come in between.
+    fn pinned(&self, preconditions: &Preconditions) -> Result<(String, Option<u64>)> {
+        let exists_is_enough =
+            matches!(preconditions.if_match, Some(Tags::Any)) && preconditions.if_none_match.is_none();
+        if preconditions.are_none() || exists_is_enough {
+            return Ok((self.id_or_name.to_owned(), None));
+        }
+        let view = actions::get(self.vault, self.id_or_name)?;
+        preconditions.check(Some(&entity_tag(&view)))?;
+        Ok((view.id, Some(view.version)))
+    }
+
+    /// The credential of the path; `None` when there is none.
+    fn existing(&self) -> Result<Option<CredentialView>> {
+        match actions::get(self.vault, self.id_or_name) {
+            Ok(view) => Ok(Some(view)),
+            Err(error) if error.code() == Code::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn idempotency_key(&self) -> Result<Option<&str>> {
+        let key = self.request.header("idempotency-key")?;
+        let is_fit =
+            |key: &str| key.len() <= IDEMPOTENCY_KEY_MAX_BYTES && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !key.is_none_or(is_fit) {
+            return Err(Error::bad_request("the header idempotency-key must be 1 to 255 visible ASCII characters"));
+        }
+        Ok(key)
+    }
+
+    /// Whether the official clients say that they sent this before. What they send beside a number is no reason to fail.
+    fn is_retry(&self) -> bool {
+        let count = self.request.header("x-stainless-retry-count").ok().flatten();
+        count.and_then(|count| count.parse::<u32>().ok()).is_some_and(|count| count > 0)
+    }
+}
+
+fn single(status: u16, view: &CredentialView) -> Response {
+    let mut response = Response::json(status, json::credential(view));
+    response.add("etag", entity_tag(view));
+    response
+}
+
+fn created(view: &CredentialView) -> Response {
+    let mut response = single(201, view);
+    response.add("location", format!("/credentials/{}", view.id));
+    response
+}

@@ -1,0 +1,69 @@
+//! The REST face: one request in, one response out. Knows nothing of WASI; `crate::component` hands requests over.
+//!
+//! The way of a request: [`routes`] finds the operation, [`auth`] the token and whether it may do that, before anything
+//! is looked up; [`credentials`] reads the rest of the request and calls the action.
+
+mod auth;
+mod credentials;
+mod health;
+mod preconditions;
+mod request;
+mod response;
+mod routes;
+mod uri;
+
+pub use auth::Scope;
+pub use request::{BodyError, Request};
+pub use response::Response;
+pub use routes::{Operation, Row, TABLE};
+
+use crate::actions::Vault;
+use crate::error::{Code, Error, Result};
+use crate::platform::Platform;
+use crate::settings::{self, Settings};
+use auth::Token;
+use routes::Found;
+
+/// The description of this API (OpenAPI 3.1), served at `/openapi.json`; a test holds it equal to [`TABLE`].
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Answers a request. Errors are responses too.
+pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Response {
+    let mut response = answer(platform, settings, request).unwrap_or_else(|error| Response::error(&error));
+    if let Some(id) = request.id() {
+        response.add("x-request-id", id);
+    }
+    if request.method == "HEAD" {
+        response.body.clear();
+    }
+    response
+}
+
+fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Result<Response> {
+    let (row, id_or_name) = match routes::find(request.method, request.path()) {
+        Found::Operation(row, segment) => (row, segment),
+        Found::WrongMethod(allowed) => {
+            let error = Error::new(Code::MethodNotAllowed, "the route does not have this method");
+            let mut response = Response::error(&error);
+            response.add("allow", allowed);
+            return Ok(response);
+        }
+        Found::Nothing => return Err(Error::new(Code::NotFound, "no such route")),
+    };
+    let Some(scope) = row.scope else {
+        return Ok(match row.operation {
+            Operation::Health => health::respond(platform, settings, request),
+            _ => Response::json(200, OPENAPI),
+        });
+    };
+    let token = Token::authenticate(platform.clock, settings, request)?;
+    token.check(scope)?;
+    token.check_project(request)?;
+    let id_or_name = uri::decode_segment(id_or_name)?;
+    let sealer = settings::sealer(settings, token.project.clone())?;
+    let vault = Vault::new(platform, &sealer);
+    credentials::Call { vault: &vault, token: &token, request, id_or_name: &id_or_name }.run(row.operation)
+}
+
+#[cfg(test)]
+mod tests;
