@@ -13,6 +13,7 @@ use alloc::string::String;
 /// [`Code::PreconditionFailed`](crate::error::Code::PreconditionFailed), those of a commit.
 pub fn delete(vault: &Vault<'_>, id_or_name: &str, expected_version: Option<u64>) -> Result<String> {
     let selector = Selector::parse(id_or_name)?;
+    vault.check_conditional(expected_version.is_some())?;
     vault.catalog.commit(|transaction| {
         let stored = Stored::find_to_change(transaction, &selector)?;
         check_version(&stored, expected_version)?;

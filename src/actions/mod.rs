@@ -31,7 +31,7 @@ pub use verify::{Report, verify};
 pub use view::CredentialView;
 
 use crate::catalog::{Catalog, InitOptions, Swept};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::seal::Sealer;
 use crate::time::Timestamp;
@@ -61,6 +61,14 @@ impl<'a> Vault<'a> {
     /// Deletes what interrupted writers left behind.
     pub fn sweep(&self) -> Result<Swept> {
         self.catalog.sweep()
+    }
+
+    /// Without compare-and-swap nothing can be made to depend on a version.
+    fn check_conditional(&self, is_conditional: bool) -> Result<()> {
+        if is_conditional && !self.platform.store.has_atomics() {
+            return Err(Error::new(Code::NotSupported, "a condition needs a key-value store with compare-and-swap"));
+        }
+        Ok(())
     }
 
     fn now(&self) -> Timestamp {

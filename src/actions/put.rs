@@ -29,6 +29,7 @@ pub enum PutCondition {
 /// Errors: [`Code::BadRequest`], [`Code::PreconditionFailed`], those of a commit.
 pub fn put(vault: &Vault<'_>, new: &NewCredential, condition: PutCondition) -> Result<(CredentialView, bool)> {
     let parsed = new.parse()?;
+    vault.check_conditional(condition != PutCondition::Always)?;
     let (stored, created) = vault.catalog.commit(|transaction| {
         let existing = find_by_name(transaction, &parsed.name)?;
         condition.check(existing.as_ref())?;

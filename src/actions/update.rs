@@ -37,6 +37,7 @@ pub struct Changes {
 pub fn update(vault: &Vault<'_>, id_or_name: &str, changes: &Changes) -> Result<CredentialView> {
     let selector = Selector::parse(id_or_name)?;
     changes.check()?;
+    vault.check_conditional(changes.expected_version.is_some())?;
     let name = changes.name.as_deref().map(Name::parse).transpose()?;
     let sso_provider = match changes.sso_provider.as_deref() {
         None => None,
