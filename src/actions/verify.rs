@@ -37,8 +37,8 @@ pub fn verify(vault: &Vault<'_>) -> Result<Report> {
         };
         indexes_agree(vault, snapshot, &mut report)?;
         // Listing last: what a writer adds meanwhile is no orphan of this snapshot, but a count is all this is.
-        let referred = |record| structure.reachable.contains(record) || structure.garbage.contains(record);
-        report.orphans = vault.catalog.listed()?.iter().filter(|record| !referred(record)).count() as u64;
+        let orphans = vault.catalog.listed()?.iter().filter(|record| !structure.refers_to(record)).count();
+        report.orphans = orphans as u64;
         Ok(report)
     })
 }

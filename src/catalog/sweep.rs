@@ -3,6 +3,7 @@
 use super::Catalog;
 use super::cell::Cell;
 use super::fault::Fault;
+use super::mutation::Mutation;
 use super::node::{Link, Node};
 use super::record::{Kind, RecordRef};
 use super::root::{Index, Root};
@@ -37,6 +38,13 @@ pub struct Structure {
     pub garbage: Vec<RecordRef>,
 }
 
+impl Structure {
+    /// Whether a record is in use, or known to be garbage.
+    pub fn refers_to(&self, record: &RecordRef) -> bool {
+        self.reachable.contains(record) || self.garbage.contains(record)
+    }
+}
+
 impl Catalog<'_> {
     /// Deletes the records that neither the root nor its garbage refers to.
     ///
@@ -53,13 +61,9 @@ impl Catalog<'_> {
         let doomed = self.commit(|transaction| {
             let mut structure = Structure::default();
             self.examine(transaction.root(), &mut structure)?;
-            let garbage: BTreeSet<RecordRef> = structure.garbage.iter().copied().collect();
-            let doomed: Vec<RecordRef> = listed
-                .iter()
-                .filter(|record| !structure.reachable.contains(record) && !garbage.contains(record))
-                .copied()
-                .collect();
-            if !doomed.is_empty() {
+            let doomed: Vec<RecordRef> =
+                listed.iter().filter(|record| !structure.refers_to(record)).copied().collect();
+            if !doomed.is_empty() && !Mutation::SweepWithoutCommit.is_on() {
                 transaction.touch();
             }
             Ok(doomed)
@@ -68,20 +72,20 @@ impl Catalog<'_> {
         Ok(Swept { examined: listed.len() as u64, deleted: deleted as u64 })
     }
 
-    /// All records of the project that the bucket lists, in order.
-    pub fn listed(&self) -> Result<Vec<RecordRef>> {
-        let mut listed = Vec::new();
+    /// All records of the project that the bucket lists.
+    pub fn listed(&self) -> Result<BTreeSet<RecordRef>> {
+        let mut listed = BTreeSet::new();
         let mut cursor = None;
         loop {
             let page = self.records.platform.store.list_keys(cursor.as_deref())?;
-            listed.extend(page.keys.iter().filter_map(|key| self.records.keys.parse(key)));
+            for record in page.keys.iter().filter_map(|key| self.records.keys.parse(key)) {
+                listed.insert(record);
+            }
             match page.cursor {
                 Some(next) => cursor = Some(next),
                 None => break,
             }
         }
-        listed.sort_unstable();
-        listed.dedup();
         Ok(listed)
     }
 

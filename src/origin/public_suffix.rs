@@ -24,17 +24,7 @@ pub(super) fn any_is_public_suffix<'a>(names: impl Iterator<Item = &'a str>) -> 
         let Some((_, parent)) = name.split_once('.') else { return true };
         wanted.extend([scaled_hash(&[name]), scaled_hash(&["*.", parent]), scaled_hash(&["*.", name])]);
     }
-    wanted.sort_unstable();
-    let mut wanted = wanted.into_iter().peekable();
-    for number in Numbers::new(CODES).take(NUMBERS) {
-        while wanted.next_if(|hash| *hash < number).is_some() {}
-        match wanted.peek() {
-            Some(hash) if *hash == number => return true,
-            Some(_) => {}
-            None => return false,
-        }
-    }
-    false
+    Numbers::new(CODES).take(NUMBERS).any(|number| wanted.contains(&number))
 }
 
 /// The first 64 bits of SHA-256, scaled to a number below RULES * 2^REMAINDER_BITS.
