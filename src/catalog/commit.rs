@@ -4,6 +4,7 @@
 use super::Catalog;
 use super::cell::{Found, Replaced};
 use super::fault::Fault;
+use super::mutation::Mutation;
 use super::record::RecordRef;
 use super::root::Root;
 use super::transaction::Transaction;
@@ -22,13 +23,23 @@ impl<'a> Catalog<'a> {
     /// Errors: those of `change`; [`Code::Contended`] and [`Code::StorageUnavailable`]: nothing happened;
     /// [`Code::OutcomeUnknown`]: wholly or not at all.
     pub fn commit<T>(&self, mut change: impl FnMut(&mut Transaction<'_>) -> Result<T, Fault>) -> Result<T> {
+        let mut value = None;
+        self.run(&mut |transaction| {
+            value = Some(change(transaction)?);
+            Ok(())
+        })?;
+        value.ok_or_else(|| Error::new(Code::Internal, "a commit without a result"))
+    }
+
+    /// Not generic, so that there is one copy of it in the component.
+    fn run(&self, change: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Fault>) -> Result<()> {
         let mut base = self.root_to_build_on()?;
         // Records of attempts that are lost for good.
         let mut dead: Vec<RecordRef> = Vec::new();
         for _ in 0..=REBASES_MAX {
             let mut transaction = Transaction::new(&self.records, base.state.clone());
-            let value = match change(&mut transaction) {
-                Ok(value) => value,
+            match change(&mut transaction) {
+                Ok(()) => {}
                 Err(Fault::Missing(kind)) => {
                     let newer = self.root_to_build_on()?;
                     if newer.bytes == base.bytes {
@@ -42,10 +53,10 @@ impl<'a> Catalog<'a> {
                     self.discard(&dead);
                     return Err(error);
                 }
-            };
+            }
             if !transaction.is_changed() {
                 self.discard(&dead);
-                return Ok(value);
+                return Ok(());
             }
             let mut written = Vec::new();
             let publication = match transaction.write(&dead, &mut written) {
@@ -57,10 +68,18 @@ impl<'a> Catalog<'a> {
                     return Err(self.settle(fault));
                 }
             };
-            match self.records.replace(&self.records.keys.root(), base, &publication.root, publication.commit)? {
+            let replaced = self.records.replace(&self.records.keys.root(), base, &publication.root, publication.commit);
+            if replaced.is_err() && Mutation::CleanUpAfterUnknown.is_on() {
+                self.discard(&written);
+            }
+            if replaced.is_err() && Mutation::RebaseAfterUnknown.is_on() {
+                base = self.root_to_build_on()?;
+                continue;
+            }
+            match replaced? {
                 Replaced::Done => {
                     self.discard(&publication.overflow);
-                    return Ok(value);
+                    return Ok(());
                 }
                 Replaced::Lost(newer) => {
                     base = newer;

@@ -9,6 +9,10 @@ mod claim;
 mod commit;
 mod fault;
 mod init;
+#[cfg(feature = "mutations")]
+pub mod mutation;
+#[cfg(not(feature = "mutations"))]
+mod mutation;
 mod node;
 mod record;
 mod records;
@@ -31,6 +35,7 @@ pub use transaction::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::seal::{Sealer, corrupt};
+use mutation::Mutation;
 use records::Records;
 use root::Root;
 
@@ -52,6 +57,16 @@ impl<'a> Catalog<'a> {
     /// Errors: those of `query`; [`Code::StorageUninitialised`]; [`Code::StorageCorrupt`] when a record is missing
     /// though the root did not change; [`Code::Contended`] when it changed three times.
     pub fn read<T>(&self, mut query: impl FnMut(&Snapshot<'_>) -> Result<T, Fault>) -> Result<T> {
+        let mut value = None;
+        self.run_query(&mut |snapshot| {
+            value = Some(query(snapshot)?);
+            Ok(())
+        })?;
+        value.ok_or_else(|| Error::new(Code::Internal, "a read without a result"))
+    }
+
+    /// Not generic, so that there is one copy of it in the component.
+    fn run_query(&self, query: &mut dyn FnMut(&Snapshot<'_>) -> Result<(), Fault>) -> Result<()> {
         let mut bytes = match self.records.root_bytes()? {
             Some(bytes) => Some(bytes),
             None => self.newest_root_bytes()?,
@@ -59,11 +74,11 @@ impl<'a> Catalog<'a> {
         for _ in 0..=RESTARTS_MAX {
             let root: Option<Root> = bytes.as_deref().map(|bytes| self.records.open_root(bytes)).transpose()?;
             match query(&Snapshot::new(&self.records, root.as_ref())) {
-                Ok(value) => return Ok(value),
+                Ok(()) => return Ok(()),
                 Err(Fault::Error(error)) => return Err(error),
                 Err(Fault::Missing(kind)) => {
                     let newest = self.newest_root_bytes()?;
-                    if newest == bytes {
+                    if newest == bytes || Mutation::ReadOnce.is_on() {
                         return Err(corrupt(kind.purpose()));
                     }
                     bytes = newest;
