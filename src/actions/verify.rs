@@ -29,7 +29,7 @@ pub fn verify(vault: &Vault<'_>) -> Result<Report> {
     vault.catalog.read(|snapshot| {
         let structure = vault.catalog.structure(snapshot)?;
         let mut report = Report {
-            depth: structure.depth,
+            depth: structure.depths.into_iter().max().unwrap_or_default(),
             nodes: structure.nodes,
             bytes: structure.bytes,
             garbage: structure.garbage.len() as u64,

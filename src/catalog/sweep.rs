@@ -26,8 +26,8 @@ pub struct Swept {
 /// What a walk over the whole structure found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Structure {
-    /// Levels of the deepest index, the top in the root included.
-    pub depth: u32,
+    /// Levels of each index in the order of [`Index::ALL`], the top in the root included.
+    pub depths: [u32; 3],
     /// Nodes outside the root.
     pub nodes: u64,
     /// Sealed bytes of the root and the nodes.
@@ -114,11 +114,12 @@ impl Catalog<'_> {
 
     fn examine(&self, root: &Root, structure: &mut Structure) -> Result<(), Fault> {
         structure.bytes += root.encode().len() as u64;
-        for index in Index::ALL {
+        let mut depths = [0; 3];
+        for (index, depth) in Index::ALL.into_iter().zip(&mut depths) {
             let top = root.top(index).ok_or_else(|| Fault::corrupt(Purpose::Root))?;
-            let depth = self.examine_node(&top, None, None, structure)?;
-            structure.depth = structure.depth.max(depth);
+            *depth = self.examine_node(&top, None, None, structure)?;
         }
+        structure.depths = depths;
         structure.garbage = root.garbage.iter().map(|garbage| garbage.record).collect();
         if structure.garbage.iter().any(|record| structure.reachable.contains(record)) {
             return Err(Fault::corrupt(Purpose::Root));

@@ -115,12 +115,12 @@ fn an_empty_tree_is_one_level_again() {
     let catalog = catalog(&store, &sealer, 256);
     let keys: Vec<_> = (0..600u32).map(u32::to_be_bytes).collect();
     catalog.commit(|t| keys.iter().try_for_each(|k| t.insert(Index::Id, Entry::new(k, b"")).map(|_| ()))).unwrap();
-    let depth = |catalog: &Catalog<'_>| catalog.read(|s| Ok(catalog.structure(s)?.depth)).unwrap();
-    assert!(depth(&catalog) > 2);
+    let depths = |catalog: &Catalog<'_>| catalog.read(|s| Ok(catalog.structure(s)?.depths)).unwrap();
+    assert!(depths(&catalog)[0] > 2);
     for key in &keys {
         catalog.commit(|t| t.remove(Index::Id, key)).unwrap();
     }
-    assert_eq!(depth(&catalog), 1);
+    assert_eq!(depths(&catalog), [1; 3]);
 }
 
 #[test]
