@@ -25,8 +25,9 @@ pub fn bucket(settings: &dyn Settings) -> String {
 /// The project of the typed functions and of `manage`.
 pub fn project(settings: &dyn Settings) -> Result<Project> {
     let name = settings.get(PROJECT).filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned());
-    Project::parse(&name)
-        .ok_or_else(|| Error::new(Code::Misconfigured, "strongroom_project must be 1-64 of A-Z, a-z, 0-9, '.', '-', '_'"))
+    Project::parse(&name).ok_or_else(|| {
+        Error::new(Code::Misconfigured, "strongroom_project must be 1-64 of A-Z, a-z, 0-9, '.', '-', '_'")
+    })
 }
 
 /// The sealer of a project, with the configured master keys.

@@ -134,12 +134,8 @@ fn next_id(vault: &Vault<'_>, transaction: &mut Transaction<'_>) -> Result<Crede
 }
 
 fn parse_totp(new: &NewCredential) -> Result<Option<Totp>> {
-    let request = |secret| Request {
-        secret,
-        algorithm: new.totp_algorithm,
-        digits: new.totp_digits,
-        period: new.totp_period,
-    };
+    let request =
+        |secret| Request { secret, algorithm: new.totp_algorithm, digits: new.totp_digits, period: new.totp_period };
     match new.totp_secret.as_ref().map(SecretString::expose) {
         Some(secret) if !secret.is_empty() => Totp::parse(request(secret), None).map(Some),
         _ => match first_setting(new.totp_algorithm, new.totp_digits, new.totp_period) {
@@ -155,10 +151,7 @@ pub(super) fn first_setting(
     digits: Option<i64>,
     period: Option<i64>,
 ) -> Option<&'static str> {
-    algorithm
-        .map(|_| "totp_algorithm")
-        .or(digits.map(|_| "totp_digits"))
-        .or(period.map(|_| "totp_period"))
+    algorithm.map(|_| "totp_algorithm").or(digits.map(|_| "totp_digits")).or(period.map(|_| "totp_period"))
 }
 
 pub(super) fn needs_secret(field: &'static str) -> Error {

@@ -91,9 +91,8 @@ impl Collector {
 
     /// `text` is in lower case.
     fn add_if(&mut self, stored: Stored, text: &str) -> ControlFlow<()> {
-        let matches = stored.name.to_lowercase().contains(text)
-            || stored.domain.contains(text)
-            || stored.id.to_text() == text;
+        let matches =
+            stored.name.to_lowercase().contains(text) || stored.domain.contains(text) || stored.id.to_text() == text;
         if matches { self.add(stored) } else { ControlFlow::Continue(()) }
     }
 }

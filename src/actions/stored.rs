@@ -198,30 +198,26 @@ impl Stored {
 
     /// Finds a credential by id or name.
     pub fn find(snapshot: &Snapshot<'_>, selector: &Selector) -> Result<Stored, Fault> {
-        let id = match selector {
-            Selector::Id(id) => id.as_bytes().to_vec(),
-            Selector::Name(name) => match snapshot.get(Index::Name, name.as_str().as_bytes())? {
-                Some(entry) => entry.value,
-                None => return Err(Error::not_found().into()),
-            },
-        };
-        match snapshot.get(Index::Id, &id)? {
-            Some(entry) => Stored::from_entry(&entry),
-            None if matches!(selector, Selector::Name(_)) => Err(Fault::corrupt(Purpose::Node)),
-            None => Err(Error::not_found().into()),
-        }
+        Self::find_in(|index, key| snapshot.get(index, key), selector)
     }
 
     /// Finds a credential by id or name, to be changed.
     pub fn find_to_change(transaction: &mut Transaction<'_>, selector: &Selector) -> Result<Stored, Fault> {
+        Self::find_in(|index, key| transaction.get(index, key), selector)
+    }
+
+    fn find_in(
+        mut get: impl FnMut(Index, &[u8]) -> Result<Option<Entry>, Fault>,
+        selector: &Selector,
+    ) -> Result<Stored, Fault> {
         let id = match selector {
             Selector::Id(id) => id.as_bytes().to_vec(),
-            Selector::Name(name) => match transaction.get(Index::Name, name.as_str().as_bytes())? {
+            Selector::Name(name) => match get(Index::Name, name.as_str().as_bytes())? {
                 Some(entry) => entry.value,
                 None => return Err(Error::not_found().into()),
             },
         };
-        match transaction.get(Index::Id, &id)? {
+        match get(Index::Id, &id)? {
             Some(entry) => Stored::from_entry(&entry),
             None if matches!(selector, Selector::Name(_)) => Err(Fault::corrupt(Purpose::Node)),
             None => Err(Error::not_found().into()),

@@ -58,8 +58,7 @@ pub(super) fn code(
 }
 
 fn claim(vault: &Vault<'_>, stored: &Stored, code: &OneTimeCode, now: Timestamp) -> Result<(), Fault> {
-    let not_supported =
-        || Error::new(Code::NotSupported, "exclusive needs a key-value store with compare-and-swap");
+    let not_supported = || Error::new(Code::NotSupported, "exclusive needs a key-value store with compare-and-swap");
     if !vault.platform.store.has_atomics() {
         return Err(not_supported().into());
     }

@@ -4,11 +4,12 @@
 //! A cell carries its own history: its number, and the ids of the replacements that led to it. A writer that built on
 //! number `b` finds out what became of its replacement by looking, through a fresh handle, at who made `b + 1`.
 
+use super::mutation::Mutation;
 use super::records::Records;
 use crate::codec::{Reader, Writer};
 use crate::error::{Code, Error, Result};
 use crate::seal::{Purpose, corrupt};
-use crate::store::CompareAndSwap;
+use crate::store::{CompareAndSwap, Swap};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -120,12 +121,20 @@ impl<'a> Records<'a> {
         let (base, seq) = (found.bytes, found.state.history().seq);
         let mut handle = found.handle;
         for _ in 0..SWAPS_MAX {
-            // The answer decides nothing: hosts report failures that were written and successes that were lost.
-            let _ = match handle.take() {
-                Some(handle) => handle.swap(&bytes).map(|_| ()),
-                None => self.platform.store.set(key, &bytes),
+            let answer = match handle.take() {
+                Some(handle) if !Mutation::SetInsteadOfSwap.is_on() => handle.swap(&bytes),
+                _ => self.platform.store.set(key, &bytes).map(|()| Swap::Stored),
             };
+            // The answer decides nothing: hosts report failures that were written and successes that were lost.
+            if Mutation::SkipReadBack.is_on() && answer == Ok(Swap::Stored) {
+                return Ok(Replaced::Done);
+            }
             let seen = self.read_back::<C>(key, seq).ok_or_else(outcome_unknown)?;
+            if Mutation::TrustConflict.is_on() && answer == Ok(Swap::Conflict)
+                || Mutation::NewCommitIdOnRetry.is_on() && seen.bytes == base
+            {
+                return Ok(Replaced::Lost(seen));
+            }
             if seen.state.history().seq > seq {
                 return match seen.state.history().commit_at(seq + 1) {
                     Some(made) if made == commit => Ok(Replaced::Done),
@@ -136,13 +145,22 @@ impl<'a> Records<'a> {
             if seen.bytes != base {
                 return Err(outcome_unknown());
             }
-            handle = seen.handle;
+            handle = if Mutation::SwapWithoutCurrent.is_on() {
+                self.platform.store.compare_and_swap(key).ok()
+            } else {
+                seen.handle
+            };
         }
         Err(outcome_unknown())
     }
 
     /// The first state through a fresh handle that is not older than `seq`.
     fn read_back<C: Cell>(&self, key: &str, seq: u64) -> Option<Found<'a, C>> {
+        if Mutation::ReadBackByGet.is_on() {
+            let bytes = self.platform.store.get(key).ok()??;
+            let handle = self.current::<C>(key).ok()??.handle;
+            return Some(Found { state: self.open_cell(key, &bytes).ok()?, bytes, handle });
+        }
         (0..READ_BACKS_MAX).find_map(|_| self.current::<C>(key).ok().flatten().filter(|f| f.state.history().seq >= seq))
     }
 
@@ -153,7 +171,7 @@ impl<'a> Records<'a> {
         let bytes = self.seal(C::PURPOSE, key, &first.encode())?;
         let store = self.platform.store;
         for _ in 0..SWAPS_MAX {
-            if !store.has_atomics() {
+            if !store.has_atomics() || Mutation::SetFirstRoot.is_on() {
                 let _ = store.set(key, &bytes);
             } else if let Ok(mut handle) = store.compare_and_swap(key)
                 && let Ok(None) = handle.current()

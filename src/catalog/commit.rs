@@ -65,7 +65,7 @@ impl<'a> Catalog<'a> {
                     // Nothing refers to them, and no swap is under way.
                     self.discard(&dead);
                     self.discard(&written);
-                    return Err(self.settle(fault));
+                    return Err(fault.into());
                 }
             };
             let replaced = self.records.replace(&self.records.keys.root(), base, &publication.root, publication.commit);
@@ -107,13 +107,6 @@ impl<'a> Catalog<'a> {
             for record in records {
                 self.records.delete(*record);
             }
-        }
-    }
-
-    fn settle(&self, fault: Fault) -> Error {
-        match fault {
-            Fault::Error(error) => error,
-            Fault::Missing(kind) => corrupt(kind.purpose()),
         }
     }
 }

@@ -29,3 +29,13 @@ impl From<StoreError> for Fault {
         Fault::Error(error.into())
     }
 }
+
+/// Where no newer root is to be had.
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Error(error) => error,
+            Fault::Missing(kind) => corrupt(kind.purpose()),
+        }
+    }
+}

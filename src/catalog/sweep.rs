@@ -61,8 +61,7 @@ impl Catalog<'_> {
         let doomed = self.commit(|transaction| {
             let mut structure = Structure::default();
             self.examine(transaction.root(), &mut structure)?;
-            let doomed: Vec<RecordRef> =
-                listed.iter().filter(|record| !structure.refers_to(record)).copied().collect();
+            let doomed: Vec<RecordRef> = listed.iter().filter(|record| !structure.refers_to(record)).copied().collect();
             if !doomed.is_empty() && !Mutation::SweepWithoutCommit.is_on() {
                 transaction.touch();
             }

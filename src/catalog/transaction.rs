@@ -2,6 +2,7 @@
 
 use super::cell::CommitId;
 use super::fault::Fault;
+use super::mutation::Mutation;
 use super::node::{Child, Entry, Link, Node};
 use super::record::{Kind, RecordRef};
 use super::records::Records;
@@ -156,6 +157,11 @@ impl<'t> Transaction<'t> {
         let seq = self.root.history.seq;
         let mut new = core::mem::take(&mut self.superseded);
         new.extend_from_slice(dead);
+        if Mutation::DeleteBeforeCommit.is_on() {
+            for record in &new {
+                self.records.delete(*record);
+            }
+        }
         let mut allowance = 2 * new.len();
         let mut excess = (self.root.garbage.len() + new.len()).saturating_sub(GARBAGE_MAX);
         let records = self.records;

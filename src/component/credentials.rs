@@ -1,7 +1,7 @@
 //! Exports `credentials` and `manage`.
 
-use super::bindings::exports::strongroom::vault::{credentials as wit, manage};
 use super::bindings::exports::strongroom::vault::types::{CodeOptions, Credential, Error, OneTimeCode};
+use super::bindings::exports::strongroom::vault::{credentials as wit, manage};
 use super::convert::{code_options, secrets};
 use super::{Component, with_vault};
 use crate::actions::{self, Changes, ListQuery, NewCredential, PutCondition};

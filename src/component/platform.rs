@@ -6,7 +6,7 @@ use super::bindings::wasi::keyvalue::store as keyvalue;
 use crate::error::{Code, Error};
 use crate::platform::{Clock, Random};
 use crate::settings::Settings;
-use crate::store::{CompareAndSwap, KeyPage, Store, StoreError, Swap};
+use crate::store::{CompareAndSwap, KeyPage, Store, StoreError};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 #[cfg(feature = "atomics")]
-use super::bindings::wasi::keyvalue::atomics;
+use {super::bindings::wasi::keyvalue::atomics, crate::store::Swap};
 
 /// `wasi:config/store`.
 pub struct HostSettings;
