@@ -73,3 +73,150 @@ fn id_or_name(members: &mut Members, action: &str) -> Result<String> {
         _ => Err(Error::bad_request(format!("id_or_name is required for {action}."))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::{Clock, Platform, SystemRandom};
+    use crate::seal::{Keyring, Project, Sealer};
+    use crate::store::memory::MemoryStore;
+    use crate::time::Timestamp;
+    use alloc::string::ToString;
+    use serde_json::{Value, json};
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_seconds(1_795_343_400)
+        }
+    }
+
+    struct World {
+        store: MemoryStore,
+        sealer: Sealer,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let keyring = Keyring::parse("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
+            Self { store: MemoryStore::default(), sealer: Sealer::new(keyring, Project::parse("crew").unwrap()) }
+        }
+
+        fn run(&self, request: &str) -> Result<Value, Value> {
+            let platform = Platform { store: &self.store, clock: &Fixed, random: &SystemRandom };
+            let answer = manage(&Vault::new(platform, &self.sealer), request);
+            let (Ok(text) | Err(text)) = &answer;
+            assert!(!text.contains("canary"), "{text}");
+            let read = |text: String| serde_json::from_str(&text).unwrap();
+            answer.map(read).map_err(read)
+        }
+
+        #[track_caller]
+        fn refuses(&self, request: Value, message: &str) {
+            let error = self.run(&request.to_string()).unwrap_err();
+            assert_eq!(error, json!({"code": "bad_request", "message": message}));
+        }
+    }
+
+    #[test]
+    fn six_actions_in_the_tools_shape() {
+        let world = World::new();
+        // The request of the first issue, to the letter.
+        let created = world.run(r#"{"action":"create","domain":"accounts.example.com","name":"example-work-login","values":{"username":"ops@example.com","password":"fake-password-for-docs"},"totp_secret":"JBSWY3DPEHPK3PXP"}"#).unwrap();
+        assert_eq!(created["totp_code"].as_str().map(str::len), Some(6));
+        let run = |request: Value| world.run(&request.to_string()).unwrap();
+        let code = run(json!({"action": "totp_code", "id_or_name": "example-work-login", "min_valid_seconds": 5}));
+        assert_eq!(code["code"], created["totp_code"]);
+        assert_eq!(code["expires_at"], created["totp_code_expires_at"]);
+        let got = run(json!({"action": "get", "id_or_name": created["id"]}));
+        assert!(got.get("totp_code").is_none());
+        assert_eq!(got["value_keys"], json!(["username", "password"]));
+        let mut item = got.clone();
+        item.as_object_mut().unwrap().remove("value_keys");
+        let page = json!({"items": [item], "has_more": false, "next_offset": 0});
+        assert_eq!(run(json!({"action": "list", "query": "WORK", "limit": 1, "offset": 0})), page);
+        run(json!({"action": "create", "name": "n", "domain": "example.com", "values": {"a": "b"}}));
+        let page = run(json!({"action": "list", "limit": 1}));
+        assert_eq!((&page["has_more"], &page["next_offset"]), (&json!(true), &json!(1)));
+        let body = json!({
+            "action": "update", "id_or_name": "n", "values": {}, "remove_value_keys": ["a"], "sso_provider": "",
+            "totp_secret": "",
+        });
+        assert_eq!(run(body)["has_values"], false);
+        let deleted = run(json!({"action": "delete", "id_or_name": "n"}));
+        assert_eq!(deleted["deleted"], true);
+        let error = world.run(r#"{"action":"delete","id_or_name":"n"}"#).unwrap_err();
+        assert_eq!(error, json!({"code": "not_found", "message": "credential not found"}));
+    }
+
+    #[test]
+    fn missing_parameters_are_named_as_the_tool_names_them() {
+        let world = World::new();
+        for action in ["get", "totp_code", "update", "delete"] {
+            let message = format!("id_or_name is required for {action}.");
+            world.refuses(json!({"action": action}), &message);
+            world.refuses(json!({"action": action, "id_or_name": ""}), &message);
+            world.refuses(json!({"action": action, "id_or_name": 5}), "id_or_name must be a string");
+        }
+        let message = "domain, name, and non-empty values are required for create.";
+        let good = json!({"action": "create", "name": "n", "domain": "example.com", "values": {"a": "b"}});
+        for (field, empty) in [("name", json!("")), ("domain", json!("")), ("values", json!({}))] {
+            let (mut absent, mut without) = (good.clone(), good.clone());
+            absent.as_object_mut().unwrap().remove(field);
+            without[field] = empty;
+            world.refuses(absent, message);
+            world.refuses(without, message);
+        }
+        let nothing =
+            "at least one update field is required: name, values, remove_value_keys, sso_provider or totp_secret";
+        world.refuses(json!({"action": "update", "id_or_name": "n"}), nothing);
+    }
+
+    #[test]
+    fn wrong_parameters_are_refused_and_never_quoted() {
+        let world = World::new();
+        let actions = "action must be one of list, get, totp_code, create, update, delete";
+        for action in [json!("hunter2-canary"), json!(5), Value::Null, json!("supply"), json!("put")] {
+            world.refuses(json!({"action": action, "id_or_name": "n", "origin": "https://example.com"}), actions);
+        }
+        world.refuses(json!({}), actions);
+        let limit = "limit must be a whole number from 1 to 100";
+        for value in [json!(0), json!(101), json!(-1), json!(1.5), json!("5"), Value::Null, json!([5])] {
+            world.refuses(json!({"action": "list", "limit": value}), limit);
+        }
+        world.refuses(json!({"action": "list", "offset": -1}), "offset must be a whole number from 0 to 4294967295");
+        let create = json!({"action": "create", "name": "n", "domain": "example.com", "values": "hunter2-canary"});
+        world.refuses(create, "values must be an object of strings");
+        for text in ["", "hunter2-canary", "[1]", r#"{"action":"get","action":"list"}"#, r#"{"action":"list"} canary"#]
+        {
+            assert_eq!(world.run(text).unwrap_err()["code"], "bad_request");
+        }
+    }
+
+    #[test]
+    fn the_project_is_fixed() {
+        let world = World::new();
+        for field in ["project", "project_id"] {
+            assert!(world.run(&json!({"action": "list", field: "crew"}).to_string()).is_ok());
+            let error = world.run(&json!({"action": "list", field: "hunter2-canary"}).to_string()).unwrap_err();
+            let message = "project must match this connection's fixed project";
+            assert_eq!(error, json!({"code": "forbidden", "message": message}));
+            world.refuses(json!({"action": "list", field: 5}), &format!("{field} must be a string"));
+        }
+    }
+
+    #[test]
+    fn waiting_times_are_told() {
+        let world = World::new();
+        let create = json!({
+            "action": "create", "name": "n", "domain": "example.com", "values": {"a": "b"},
+            "totp_secret": "JBSWY3DPEHPK3PXP",
+        });
+        world.run(&create.to_string()).unwrap();
+        let code = json!({"action": "totp_code", "id_or_name": "n", "exclusive": true}).to_string();
+        assert!(world.run(&code).is_ok());
+        let error = world.run(&code).unwrap_err();
+        assert_eq!((&error["code"], &error["retry_after_seconds"]), (&json!("code_taken"), &json!(30)));
+    }
+}

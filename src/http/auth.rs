@@ -198,7 +198,7 @@ mod tests {
         let other = "0".repeat(64);
         let setting = format!("x:p:read:{other}  abc:p.1:read+totp:{ABC}\n y:p:write:{other}");
         for header in ["Bearer abc", "bearer abc", "BEARER  abc "] {
-            let token = authenticate(&setting, &[header], NOW).ok().expect(header);
+            let token = authenticate(&setting, &[header], NOW).unwrap_or_else(|error| panic!("{header}: {error:?}"));
             assert_eq!((token.name.as_str(), token.project.as_str()), ("abc", "p.1"));
             let allowed: Vec<_> = Scope::ALL.into_iter().filter(|scope| token.check(*scope).is_ok()).collect();
             assert_eq!(allowed, [Scope::Read, Scope::Totp]);

@@ -1,0 +1,143 @@
+//! What is wrong with the server is said in one clear answer.
+
+use super::world::{Answer, TOKEN, World, entry};
+use crate::settings::{KEYS, PROJECT, TOKENS};
+use crate::store::{CompareAndSwap, KeyPage, Store, StoreError};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde_json::json;
+
+/// Answers every question with the same error.
+struct Broken(StoreError);
+
+impl Store for Broken {
+    fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Err(self.0)
+    }
+
+    fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreError> {
+        Err(self.0)
+    }
+
+    fn delete(&self, _: &str) -> Result<(), StoreError> {
+        Err(self.0)
+    }
+
+    fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
+        Err(self.0)
+    }
+
+    fn compare_and_swap<'a>(&'a self, _: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
+        Err(self.0)
+    }
+
+    fn list_keys(&self, _: Option<&str>) -> Result<KeyPage, StoreError> {
+        Err(self.0)
+    }
+
+    fn has_atomics(&self) -> bool {
+        true
+    }
+}
+
+fn every_operation(world: &World, store: &dyn Store) -> Vec<Answer> {
+    let body = json!({"domain": "example.com", "values": {"p": "x"}, "origin": "https://example.com"});
+    [
+        ("GET", "/credentials"),
+        ("GET", "/credentials/n"),
+        ("PUT", "/credentials/n"),
+        ("PATCH", "/credentials/n"),
+        ("DELETE", "/credentials/n"),
+        ("GET", "/credentials/n/totp-code"),
+        ("POST", "/credentials/n/supply"),
+    ]
+    .into_iter()
+    .map(|(method, path)| world.request(method, path).json(body.clone()).send_to(store))
+    .collect()
+}
+
+#[test]
+fn stores_that_fail() {
+    for (error, status, code) in [
+        (StoreError::Other, 503, "storage_unavailable"),
+        (StoreError::AccessDenied, 500, "misconfigured"),
+        (StoreError::NoSuchStore, 500, "misconfigured"),
+    ] {
+        let world = World::default();
+        for answer in every_operation(&world, &Broken(error)) {
+            answer.is(status, code);
+        }
+        let health = world.request("GET", "/health").send_to(&Broken(error));
+        assert_eq!((health.status, &health.json["check"]), (503, &json!("atomics")));
+    }
+}
+
+#[test]
+fn records_that_do_not_open() {
+    let world = World::default();
+    world.create("n", None);
+    let other_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh4";
+    for (keys, code) in [(format!("k1:{other_key}"), "key_mismatch"), (format!("k2:{other_key}"), "key_unavailable")] {
+        world.set(KEYS, &keys);
+        for answer in every_operation(&world, &world.store) {
+            answer.is(500, code);
+        }
+        let health = world.get("/health");
+        assert_eq!((health.status, &health.json["check"], &health.json["code"]), (503, &json!("root"), &json!(code)));
+    }
+}
+
+#[test]
+fn settings_that_are_wrong() {
+    let world = World::default();
+    for keys in ["", "canary", "k1:canary"] {
+        world.set(KEYS, keys);
+        for answer in every_operation(&world, &world.store) {
+            answer.is(500, "misconfigured");
+            assert!(answer.json["message"].as_str().unwrap().contains("strongroom_keys"));
+        }
+    }
+    world.set(TOKENS, &format!("canary {}", entry("all", "default", "read", TOKEN)));
+    let answer = world.get("/credentials");
+    answer.is(500, "misconfigured");
+    assert!(answer.json["message"].as_str().unwrap().contains("strongroom_tokens: entry 1"));
+}
+
+#[test]
+fn health_names_the_first_failing_check_to_those_with_a_token() {
+    let world = World::default();
+    let anonymous = || world.request("GET", "/health").without("authorization").send();
+    assert_eq!((anonymous().status, anonymous().json), (200, json!({"status": "ready"})));
+    assert_eq!(world.get("/health").json, json!({"status": "ready", "writes": "atomic"}));
+    let check = |name: &str| {
+        let answer = world.get("/health");
+        assert_eq!((answer.status, &answer.json["check"]), (503, &json!(name)), "{answer:?}");
+        assert!(answer.json["message"].is_string());
+        assert_eq!((anonymous().status, anonymous().json), (503, json!({"status": "not_ready"})));
+    };
+    world.now.set(0);
+    check("clock");
+    // The root is gone, but not what tells that there was one.
+    world.create("n", None);
+    world.store.entries.borrow_mut().retain(|_, value| value.len() == 8);
+    check("root");
+    world.set(KEYS, "");
+    check("keys");
+    world.set(PROJECT, "no such project");
+    assert_eq!(anonymous().status, 503);
+    // A token that is not known is none.
+    assert_eq!(world.request("GET", "/health").token("x").send().json, json!({"status": "not_ready"}));
+}
+
+#[test]
+fn a_root_that_the_store_lost_is_no_empty_vault() {
+    let world = World::default();
+    world.create("n", None);
+    world.store.entries.borrow_mut().retain(|_, value| value.len() == 8);
+    for answer in every_operation(&world, &world.store) {
+        answer.is(503, "storage_uninitialised");
+        assert_eq!(answer.header("retry-after").map(String::from), Some("1".into()));
+    }
+}

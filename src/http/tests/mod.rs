@@ -1,0 +1,12 @@
+//! The whole REST face over a store in memory, at a fixed time. Every answer of every test is held against the promises
+//! that all answers keep (`world.rs`) and against `openapi.json` (`schema.rs`).
+
+mod access;
+mod conditions;
+mod description;
+mod faults;
+mod malformed;
+mod operations;
+mod repetition;
+mod schema;
+mod world;
