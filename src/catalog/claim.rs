@@ -13,6 +13,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{Code, Error};
 use crate::seal::Purpose;
 use crate::secret::SecretBytes;
+use crate::store::StoreError;
 use alloc::vec::Vec;
 
 /// How many claims back a caller can find out what became of its own.
@@ -70,7 +71,8 @@ pub fn unclaimed(id: CommitId) -> SecretBytes {
 /// Writes a claim record that nobody knows of yet.
 pub(super) fn create(records: &Records<'_>, record: RecordRef, plaintext: &[u8]) -> Result<(), Fault> {
     let first = Claims::decode(plaintext).ok_or_else(|| Fault::corrupt(Purpose::Claim))?;
-    records.create_cell(&records.keys.record(record), &first)?;
+    // Nothing refers to the record yet: if it is not there, nothing happened.
+    records.create_cell(&records.keys.record(record), &first).map_err(|_| Error::from(StoreError::Other))?;
     Ok(())
 }
 
