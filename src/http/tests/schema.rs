@@ -82,6 +82,20 @@ pub fn violation(schema: &Value, value: &Value) -> Option<String> {
                 let names: Vec<_> = rule.as_array().unwrap().iter().filter_map(Value::as_str).collect();
                 value.as_object().is_none_or(|all| names.iter().all(|name| all.contains_key(*name)))
             }
+            "dependentRequired" => value.as_object().is_none_or(|all| {
+                let names = |name: &Value| all.contains_key(name.as_str().unwrap());
+                rule.as_object()
+                    .unwrap()
+                    .iter()
+                    .all(|(name, needed)| !all.contains_key(name) || needed.as_array().unwrap().iter().all(names))
+            }),
+            "propertyNames" => {
+                let names = value.as_object().into_iter().flatten().map(|(name, _)| Value::from(name.as_str()));
+                match names.into_iter().find_map(|name| violation(rule, &name)) {
+                    Some(inner) => return wrong(&inner),
+                    None => true,
+                }
+            }
             "items" => match value.as_array().into_iter().flatten().find_map(|item| violation(rule, item)) {
                 Some(inner) => return wrong(&inner),
                 None => true,
@@ -136,6 +150,12 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
             parts.is_some_and(|(id, version)| is_id(id) && version.parse::<u64>().is_ok())
         }
         "^[0-9]{6,9}$" => (6..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()),
+        "^$|^\\s*otpauth://totp/|^([\\s-]*[A-Za-z2-7]){16,128}[\\s=-]*$" => {
+            let is_left_out = |c: char| c.is_whitespace() || c == '-';
+            let base32 = text.replace(is_left_out, "").trim_end_matches('=').bytes().collect::<Vec<_>>();
+            let is_base32 = base32.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7'));
+            text.is_empty() || text.trim_start().starts_with("otpauth://totp/") || is_base32 && base32.len() >= 16
+        }
         "^[!-~]{1,255}$" => (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()),
         other => panic!("no check for pattern {other}"),
     }
