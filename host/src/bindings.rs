@@ -6,7 +6,11 @@ pub mod vault {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "vault",
-        imports: { default: trappable },
+        imports: {
+            // Waits for the other writers.
+            "wasi:keyvalue/atomics.[static]cas.new": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
         with: {
             "wasi:keyvalue/store.bucket": crate::keyvalue::wasi::Bucket,

@@ -32,6 +32,8 @@ pub struct State {
     pub(crate) services: Services,
     pub(crate) table: ResourceTable,
     pub(crate) limits: StoreLimits,
+    /// Held from the first compare-and-swap handle to the end of the instance.
+    pub(crate) turn: Option<tokio::sync::OwnedMutexGuard<()>>,
     http: WasiHttpCtx,
     hooks: Hooks,
 }
@@ -39,7 +41,7 @@ pub struct State {
 impl State {
     pub(crate) fn new(services: Services) -> Self {
         let limits = StoreLimitsBuilder::new().memory_size(MAX_MEMORY_BYTES).build();
-        Self { services, table: ResourceTable::new(), limits, http: WasiHttpCtx::new(), hooks: Hooks }
+        Self { services, table: ResourceTable::new(), limits, turn: None, http: WasiHttpCtx::new(), hooks: Hooks }
     }
 }
 

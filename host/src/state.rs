@@ -51,6 +51,8 @@ impl StateDir {
         let _lock = state.lock()?;
         state.is_new = state.provide_master_key()?;
         state.provide_tokens()?;
+        create_directory(&state.cache_path())
+            .with_context(|| format!("{} cannot be created", state.cache_path().display()))?;
         Ok(state)
     }
 

@@ -86,9 +86,9 @@ fn greet(setup: &Setup, address: SocketAddr) -> Result<()> {
         let authorization = format!("-H \"Authorization: Bearer $(cat {})\"", quoted(&token));
         let credential = r#"{"name":"example-work-login","domain":"accounts.example.com","values":{"username":"ops@example.com","password":"fake-password-for-docs"},"totp_secret":"JBSWY3DPEHPK3PXP"}"#;
         line(&format!(
-            "curl -sS {authorization} -H 'Content-Type: application/json' -d '{credential}' {url}/credentials"
+            r"curl -sS -w '\n' {authorization} -H 'Content-Type: application/json' -d '{credential}' {url}/credentials"
         ))?;
-        line(&format!("curl -sS {authorization} {url}/credentials/example-work-login/totp-code"))?;
+        line(&format!(r"curl -sS -w '\n' {authorization} {url}/credentials/example-work-login/totp-code"))?;
     }
     Ok(())
 }

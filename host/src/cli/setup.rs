@@ -72,16 +72,21 @@ impl Setup {
 
     /// Says what an error of the component means to whoever runs this program.
     pub fn explain(&self, error: Failure) -> anyhow::Error {
-        match error {
-            Failure::Vault(error) if matches!(error.code, ErrorCode::KeyMismatch | ErrorCode::KeyUnavailable) => {
+        let VaultError { code, message, .. } = match error {
+            Failure::Vault(error) => error,
+            Failure::Host(error) => return error,
+        };
+        match code {
+            ErrorCode::KeyMismatch | ErrorCode::KeyUnavailable => {
                 let path = self.state.master_key_path();
-                anyhow::anyhow!("{} is not the key that this store was written with: {error}", path.display())
+                anyhow::anyhow!("{} is not the key that this store was written with: {message}", path.display())
             }
-            Failure::Vault(error) if error.code == ErrorCode::StorageUninitialised => anyhow::anyhow!(
-                "{error}; if its records are truly lost, `strongroom init --force` starts an empty vault"
-            ),
-            Failure::Vault(error) => anyhow::anyhow!("{error}"),
-            Failure::Host(error) => error,
+            ErrorCode::StorageUninitialised => {
+                anyhow::anyhow!(
+                    "{message}; if its records are truly lost, `strongroom init --force` starts an empty vault"
+                )
+            }
+            _ => anyhow::anyhow!("{message}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Where a vault's records live on the host side: one trait, a durable backend and one in memory.
 
+use std::sync::Arc;
+
 mod memory;
 mod sqlite;
 pub(crate) mod wasi;
@@ -44,6 +46,9 @@ pub struct KeyPage {
     pub cursor: Option<String>,
 }
 
+/// See [`KeyValue::turn`].
+pub type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// A key-value store with named buckets: the operations of `wasi:keyvalue` store and atomics, 0.2.0-draft2.
 ///
 /// All calls may block for as long as the device takes. An `Ok` of [`swap`](Self::swap) means that the new value and
@@ -53,6 +58,16 @@ pub trait KeyValue: Send + Sync {
     fn open(&self, bucket: &str) -> Result<(), StoreError> {
         let _ = bucket;
         Ok(())
+    }
+
+    /// A lock that an instance takes before its first compare-and-swap handle and holds until it ends; `None` if the
+    /// instances shall run into each other.
+    ///
+    /// A handle is what a writer begins with and a reader does without. Writers of one process that take turns never
+    /// lose their work to each other, and the queue is fair; only those of other processes are met at the swap.
+    fn turn(&self, bucket: &str, key: &str) -> Option<Turn> {
+        let _ = (bucket, key);
+        None
     }
 
     fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;

@@ -21,14 +21,15 @@
 //!
 //! # Concurrency
 //!
-//! Readers never wait. Writers of this process queue at a mutex, those of other processes at SQLite's lock for at most
+//! Readers never wait. Instances of this process that change the same record take turns ([`KeyValue::turn`]). Writers of this process queue at a mutex, those of other processes at SQLite's lock for at most
 //! [`BUSY_TIMEOUT`]. Every statement that writes is the first of its transaction, so SQLite itself retries a snapshot
 //! that another process has outdated, and `SQLITE_BUSY` is not seen in normal operation.
 
-use super::{Expected, KeyPage, KeyValue, StoreError};
+use super::{Expected, KeyPage, KeyValue, StoreError, Turn};
 use anyhow::{Context, bail};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::fs::{File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -39,6 +40,9 @@ pub const DATABASE_FILE: &str = "sqlite_key_value.db";
 
 /// How long a writer waits for writers of other processes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Locks for writers to take turns by; keys that share one wait for each other without need.
+const TURNS: usize = 64;
 
 /// Keys per page of a listing.
 const KEYS_PER_PAGE: usize = 1000;
@@ -51,6 +55,7 @@ pub struct SqliteStore {
     writer: Mutex<Writer>,
     /// Connections that no reader is using at the moment.
     readers: Mutex<Vec<Connection>>,
+    turns: [Turn; TURNS],
     path: std::path::PathBuf,
 }
 
@@ -73,7 +78,12 @@ impl SqliteStore {
         durable.pragma_update(None, "synchronous", "FULL")?;
         let relaxed = connect(&path)?;
         relaxed.pragma_update(None, "synchronous", "NORMAL")?;
-        Ok(Self { writer: Mutex::new(Writer { relaxed, durable }), readers: Mutex::default(), path })
+        Ok(Self {
+            writer: Mutex::new(Writer { relaxed, durable }),
+            readers: Mutex::default(),
+            turns: std::array::from_fn(|_| Turn::default()),
+            path,
+        })
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -101,6 +111,12 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl KeyValue for SqliteStore {
+    fn turn(&self, bucket: &str, key: &str) -> Option<Turn> {
+        let mut hasher = DefaultHasher::new();
+        (bucket, key).hash(&mut hasher);
+        self.turns.get(hasher.finish() as usize % TURNS).cloned()
+    }
+
     fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|connection| select(connection, bucket, key))
     }

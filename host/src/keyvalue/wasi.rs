@@ -139,8 +139,18 @@ impl atomics::Host for State {
 }
 
 impl atomics::HostCas for State {
-    fn new(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<Resource<Cas>, store::Error>> {
+    async fn new(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> wasmtime::Result<Result<Resource<Cas>, store::Error>> {
         let bucket = self.bucket(&bucket)?;
+        // One turn is enough, and two could wait for each other.
+        if self.turn.is_none()
+            && let Some(turn) = self.services.store.turn(&bucket, &key)
+        {
+            self.turn = Some(turn.lock_owned().await);
+        }
         Ok(Ok(self.table.push(Cas { bucket, key, seen: None })?))
     }
 

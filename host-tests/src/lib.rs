@@ -1,0 +1,20 @@
+//! What the tests share: the built component in Wasmtime over a store in memory ([`Vault`]), and the `strongroom`
+//! program with its HTTP server ([`Program`], [`Server`]). Both must be built before: `cargo xtask test` does so.
+
+mod client;
+pub mod clients;
+mod directory;
+mod native;
+mod program;
+mod vault;
+mod world;
+
+pub use client::{Answer, Client};
+pub use directory::TempDir;
+pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
+pub use program::{Output, Program, Server};
+pub use vault::{ADMIN_TOKEN, Called, KEYS, NOW, Settings, Vault, new_credential, no_changes};
+pub use world::World;
+
+pub use strongroom_host::bindings::vault::exports::strongroom::vault::{credentials, maintenance, supply, types};
+pub use strongroom_host::keyvalue::{Behaviour, Counts, Kind, MemoryStore, Operation, StoreError};
