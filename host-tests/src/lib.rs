@@ -3,6 +3,7 @@
 
 mod client;
 pub mod clients;
+mod contents;
 mod directory;
 mod native;
 mod program;
