@@ -5,9 +5,10 @@
 //! each answer must fit a snapshot that existed between the call and the answer. What hosts make impossible is listed in
 //! the crate's documentation.
 
-use crate::history::{Caller, Record, Reply, Seen};
+use crate::driver;
+use crate::history::{self, Record, Reply, Seen};
 use crate::hosts::Host;
-use crate::model::{Action, Cred, Effect, Snapshot, Target, Values};
+use crate::model::{Action, Cred, Effect, Expected, Snapshot, Target, Values};
 use crate::world::OpId;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -16,6 +17,9 @@ use strongroom::error::Code;
 
 /// Rebases before an action answers `contended`.
 const REBASES: usize = 16;
+/// Commits, and claims of time steps, after which the own one can't be found any more.
+const COMMITS_REMEMBERED: usize = 256;
+const CLAIMS_REMEMBERED: usize = 64;
 /// Changes of the root that a read survives.
 const RESTARTS: usize = 3;
 
@@ -72,10 +76,6 @@ impl Checker {
         &self.records[op]
     }
 
-    pub fn records(&self) -> &[Record] {
-        &self.records
-    }
-
     pub fn commits(&self) -> usize {
         self.commits.len() - 1
     }
@@ -85,9 +85,8 @@ impl Checker {
     }
 
     /// An operation begins; `has_root` says whether the store has a root now.
-    pub fn invoked(&mut self, caller: Caller, action: Action, has_root: bool) -> OpId {
+    pub fn invoked(&mut self, action: Action, has_root: bool) -> OpId {
         self.records.push(Record {
-            caller,
             action,
             invoked: self.newest_commit(),
             had_root: has_root,
@@ -166,7 +165,7 @@ impl Checker {
     ) -> Result<(), String> {
         self.records[op].outcome = Some(outcome.clone());
         match outcome {
-            Ok(reply) => self.check_reply(op, &reply, circumstances),
+            Ok(reply) => self.check_reply(op, &reply),
             Err(code) => self.check_error(op, code, circumstances),
         }
         .map_err(|why| format!("#{op} `{}`: {why}", self.records[op].action))
@@ -179,7 +178,7 @@ impl Checker {
         oldest..=self.newest_commit()
     }
 
-    fn check_reply(&mut self, op: OpId, reply: &Reply, now: Circumstances) -> Result<(), String> {
+    fn check_reply(&mut self, op: OpId, reply: &Reply) -> Result<(), String> {
         let record = &self.records[op];
         if record.lost_root {
             return Err(format!("answered {reply} though the root was lost before"));
@@ -210,15 +209,14 @@ impl Checker {
     }
 
     fn check_exclusive(&mut self, op: OpId, reply: &Reply, cred: &Option<Rc<Cred>>) -> Result<(), String> {
-        let (Action::Code { exclusive: true, .. }, Reply::Code { step, .. }, Some(cred)) =
-            (&self.records[op].action, reply, cred)
-        else {
+        let (Reply::Code(code) | Reply::Supplied(_, Some(code)), Some(cred)) = (reply, cred) else { return Ok(()) };
+        if !self.records[op].action.is_exclusive() {
             return Ok(());
-        };
-        let key = (cred.id.clone(), cred.totp.clone().unwrap_or_default(), *step);
+        }
+        let key = (cred.id.clone(), cred.totp.clone().unwrap_or_default(), code.step);
         match self.exclusive.insert(key, op) {
             None => Ok(()),
-            Some(other) => Err(format!("got the code of time step {step} that #{other} had got already")),
+            Some(other) => Err(format!("got the code of time step {} that #{other} had got already", code.step)),
         }
     }
 
@@ -229,16 +227,22 @@ impl Checker {
             return Err(format!("answered {} but took effect", code.as_str()));
         }
         let commits_since = self.newest_commit() - record.invoked;
+        // At least as many as claimed time steps meanwhile.
+        let exclusive_since = self.records[op..].iter().filter(|record| record.action.is_exclusive()).count();
         let justified = match code {
             Code::NotFound | Code::NameTaken | Code::PreconditionFailed | Code::TotpNotConfigured => {
                 self.window(op).any(|index| record.action.effect(&self.commits[index]) == Effect::Refused(code))
             }
-            Code::Contended => commits_since >= REBASES,
+            Code::Contended if record.action.is_change() => commits_since >= REBASES,
+            Code::Contended => {
+                commits_since >= RESTARTS || (record.action.is_exclusive() && exclusive_since >= REBASES)
+            }
             Code::OutcomeUnknown => {
                 let overwritten = !self.host.has_atomics() && commits_since > 0;
-                (now.strikes > 0 || now.key_lost || overwritten) && can_be_unclear(&record.action)
+                let forgotten = commits_since >= COMMITS_REMEMBERED || exclusive_since >= CLAIMS_REMEMBERED;
+                (now.strikes > 0 || now.key_lost || overwritten || forgotten) && can_be_unclear(&record.action)
             }
-            Code::StorageUnavailable => now.strikes > 0 || commits_since >= RESTARTS,
+            Code::StorageUnavailable => now.strikes > 0,
             Code::StorageUninitialised => {
                 let stale = self.host.is_stale() && !self.started_with_root;
                 !record.had_root || (now.key_lost && !now.has_root) || stale
@@ -248,7 +252,9 @@ impl Checker {
             Code::StorageCorrupt => now.key_lost,
             Code::CodeTaken | Code::ClockBehind => self.others_want_codes(op),
             Code::ClockUnset => now.clock_unset && matches!(record.action, Action::Code { .. } | Action::Supply { .. }),
-            Code::NotSupported => !self.host.has_atomics() && needs_atomics(&record.action),
+            Code::NotSupported => {
+                !self.host.has_atomics() && (needs_atomics(&record.action) || record.action.is_exclusive())
+            }
             _ => false,
         };
         if justified { Ok(()) } else { Err(format!("answered {} without a reason", code.as_str())) }
@@ -256,21 +262,23 @@ impl Checker {
 
     /// Whether another exclusive caller, or this one's own process before, asked for codes at all.
     fn others_want_codes(&self, op: OpId) -> bool {
-        let exclusive = |record: &Record| matches!(record.action, Action::Code { exclusive: true, .. });
-        exclusive(&self.records[op])
-            && self.records.iter().enumerate().any(|(other, record)| other != op && exclusive(record))
+        self.records[op].action.is_exclusive()
+            && self.records.iter().enumerate().any(|(other, record)| other != op && record.action.is_exclusive())
     }
 }
 
 fn can_be_unclear(action: &Action) -> bool {
-    action.is_change() || matches!(action, Action::Init { .. } | Action::Sweep | Action::Code { exclusive: true, .. })
+    action.is_change() || action.is_exclusive() || matches!(action, Action::Init { .. } | Action::Sweep)
 }
 
 fn needs_atomics(action: &Action) -> bool {
     match action {
-        Action::Sweep | Action::Code { exclusive: true, .. } => true,
+        Action::Sweep => true,
+        Action::Put { expected, .. } => *expected != Expected::Anything,
         Action::Update { expected, .. } | Action::Delete { expected, .. } => expected.is_some(),
-        _ => false,
+        // Where there is no secret, there is no code to give to one caller only.
+        Action::Supply { .. } => false,
+        _ => action.is_exclusive(),
     }
 }
 
@@ -336,15 +344,16 @@ fn fits(action: &Action, reply: &Reply, snapshot: &Snapshot) -> Option<Option<Rc
         (Action::Get { target } | Action::Update { target, .. }, Reply::Cred(seen)) => {
             found(target).filter(|cred| seen.shows(cred)).map(Some)
         }
-        (Action::Put { draft } | Action::Create { draft, .. }, Reply::Cred(seen)) => {
+        (Action::Put { draft, .. } | Action::Create { draft, .. }, Reply::Cred(seen)) => {
             found(&Target::Name(draft.name.clone())).filter(|cred| seen.shows(cred)).map(Some)
         }
-        (Action::Supply { target }, Reply::Values(values)) => {
-            found(target).filter(|cred| cred.values == *values).map(Some)
-        }
-        (Action::Code { target, .. }, Reply::Code { code, step }) => found(target)
-            .filter(|cred| cred.totp.as_ref().is_some_and(|secret| crate::driver::code_of(secret, *step) == *code))
+        (Action::Supply { target, .. }, Reply::Supplied(values, code)) => found(target)
+            .filter(|cred| cred.values == *values && code.is_some() == cred.totp.is_some())
+            .filter(|cred| code.as_ref().is_none_or(|code| is_code_of(cred, code)))
             .map(Some),
+        (Action::Code { target, .. }, Reply::Code(code)) => {
+            found(target).filter(|cred| is_code_of(cred, code)).map(Some)
+        }
         (Action::List { domain, limit, offset }, Reply::Page { items, next_offset }) => {
             let matching: Vec<&Rc<Cred>> =
                 snapshot.iter().filter(|cred| domain.as_ref().is_none_or(|domain| cred.domain == *domain)).collect();
@@ -358,4 +367,8 @@ fn fits(action: &Action, reply: &Reply, snapshot: &Snapshot) -> Option<Option<Rc
         }
         _ => None,
     }
+}
+
+fn is_code_of(cred: &Cred, code: &history::Code) -> bool {
+    cred.totp.as_ref().is_some_and(|secret| driver::code_of(secret, code.step) == code.code)
 }

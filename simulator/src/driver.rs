@@ -1,7 +1,7 @@
 //! The actions under test, called and answered in the checker's own words.
 
-use crate::history::{Reply, Seen};
-use crate::model::{Action, Change, Draft, Snapshot, Values};
+use crate::history::{Code, Reply, Seen};
+use crate::model::{Action, Change, Draft, Expected, Snapshot, Values};
 use strongroom::actions::{
     self, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, PutCondition, Vault,
 };
@@ -57,9 +57,13 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
             let caller = key.as_deref().map(|key| Caller { token: "t", idempotency_key: Some(key), is_retry: false });
             Reply::Cred(seen(actions::create(&vault, &new_credential(draft), caller)?))
         }
-        Action::Put { draft } => {
-            let (view, _) = actions::put(&vault, &new_credential(draft), PutCondition::Always)?;
-            Reply::Cred(seen(view))
+        Action::Put { draft, expected } => {
+            let condition = match expected {
+                Expected::Anything => PutCondition::Always,
+                Expected::Nothing => PutCondition::Absent,
+                Expected::Version(version) => PutCondition::Version(*version),
+            };
+            Reply::Cred(seen(actions::put(&vault, &new_credential(draft), condition)?.0))
         }
         Action::Update { target, change, expected } => {
             Reply::Cred(seen(actions::update(&vault, target.text(), &changes(change, *expected))?))
@@ -73,12 +77,13 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
         Action::Code { target, exclusive } => {
             let options = CodeOptions { min_valid_seconds: 0, exclusive: *exclusive };
             let code = actions::totp_code(&vault, target.text(), options)?;
-            Reply::Code { code: code.code, step: code.step }
+            Reply::Code(Code { code: code.code, step: code.step })
         }
-        Action::Supply { target } => {
+        Action::Supply { target, exclusive } => {
             // Where it belongs is looked up first, as the host of a login flow would have it.
             let domain = actions::get(&vault, target.text())?.domain;
-            Reply::Values(values(&vault, target.text(), &domain)?)
+            let (values, code) = supply(&vault, target.text(), &domain, *exclusive)?;
+            Reply::Supplied(values, code)
         }
     })
 }
@@ -94,7 +99,7 @@ pub fn show(platform: Platform<'_>, sealer: &Sealer, before: &Snapshot) -> Resul
         };
         for seen in items {
             let known = before.iter().any(|cred| cred.id == seen.id && cred.version == seen.version);
-            let values = if known { None } else { Some(values(&vault, &seen.id, &seen.domain)?) };
+            let values = if known { None } else { Some(supply(&vault, &seen.id, &seen.domain, false)?.0) };
             shown.push((seen, values));
         }
         match next_offset {
@@ -117,10 +122,12 @@ fn page(vault: &Vault<'_>, domain: Option<String>, limit: usize, offset: usize) 
     Ok(Reply::Page { items, next_offset: page.next_offset.map(|offset| offset as usize) })
 }
 
-fn values(vault: &Vault<'_>, id_or_name: &str, domain: &str) -> Result<Values> {
+fn supply(vault: &Vault<'_>, id_or_name: &str, domain: &str, exclusive: bool) -> Result<(Values, Option<Code>)> {
     let origin = format!("https://{domain}");
-    let supplied = actions::supply(vault, id_or_name, &origin, CodeOptions::default())?;
-    Ok(supplied.values.iter().map(|(name, value)| (name.to_owned(), value.expose().to_owned())).collect())
+    let options = CodeOptions { min_valid_seconds: 0, exclusive };
+    let supplied = actions::supply(vault, id_or_name, &origin, options)?;
+    let values = supplied.values.iter().map(|(name, value)| (name.to_owned(), value.expose().to_owned())).collect();
+    Ok((values, supplied.totp.map(|code| Code { code: code.code, step: code.step })))
 }
 
 fn seen(view: CredentialView) -> Seen {

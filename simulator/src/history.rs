@@ -2,7 +2,7 @@
 
 use crate::model::{Action, Cred, Target, Values};
 use std::fmt;
-use strongroom::error::Code;
+use strongroom::error;
 
 /// A credential as an action shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,13 @@ impl Seen {
     }
 }
 
+/// A one-time code; `step` is the number of periods since the epoch that it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub code: String,
+    pub step: u64,
+}
+
 /// What a successful action told its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -43,12 +50,9 @@ pub enum Reply {
         items: Vec<Seen>,
         next_offset: Option<usize>,
     },
-    /// `step` is the number of periods since the epoch that the code is for.
-    Code {
-        code: String,
-        step: u64,
-    },
-    Values(Values),
+    Code(Code),
+    /// The values, and the current code if there is a secret.
+    Supplied(Values, Option<Code>),
     /// How many credentials there are.
     Counted(u64),
 }
@@ -63,7 +67,6 @@ pub enum Caller {
 
 /// One call of an action.
 pub struct Record {
-    pub caller: Caller,
     pub action: Action,
     /// Index of the newest commit at the call.
     pub invoked: usize,
@@ -72,7 +75,7 @@ pub struct Record {
     /// Whether it had none because the host had lost it.
     pub lost_root: bool,
     /// `None` while it runs, and for ever when its caller died.
-    pub outcome: Option<Result<Reply, Code>>,
+    pub outcome: Option<Result<Reply, error::Code>>,
     /// Indexes of the commits that it made and that changed what the vault holds.
     pub effects: Vec<usize>,
 }
@@ -101,14 +104,15 @@ impl fmt::Display for Action {
             Action::Verify => write!(f, "verify"),
             Action::Create { draft, key } => write!(f, "create {} {:?} by {key:?}", draft.name, draft.values)
                 .and_then(|()| f.write_str(if draft.totp.is_some() { " with a TOTP secret" } else { "" })),
-            Action::Put { draft } => write!(f, "put {} {:?}", draft.name, draft.values),
+            Action::Put { draft, expected } => write!(f, "put {} {:?} if {expected:?}", draft.name, draft.values),
             Action::Update { target, change, expected } => write!(f, "update {target} {change:?} if {expected:?}"),
             Action::Delete { target, expected } => write!(f, "delete {target} if {expected:?}"),
             Action::Get { target } => write!(f, "get {target}"),
             Action::List { domain, limit, offset } => write!(f, "list {domain:?} {limit} from {offset}"),
             Action::Code { target, exclusive: true } => write!(f, "totp_code {target}, exclusive"),
             Action::Code { target, .. } => write!(f, "totp_code {target}"),
-            Action::Supply { target } => write!(f, "supply {target}"),
+            Action::Supply { target, exclusive: true } => write!(f, "supply {target}, exclusive"),
+            Action::Supply { target, .. } => write!(f, "supply {target}"),
         }
     }
 }
@@ -122,8 +126,8 @@ impl fmt::Display for Reply {
                 let names: Vec<String> = items.iter().map(|seen| format!("{} v{}", seen.name, seen.version)).collect();
                 write!(f, "[{}] next {next_offset:?}", names.join(", "))
             }
-            Reply::Code { code, step } => write!(f, "{code} for step {step}"),
-            Reply::Values(values) => write!(f, "{values:?}"),
+            Reply::Code(Code { code, step }) => write!(f, "{code} for step {step}"),
+            Reply::Supplied(values, code) => write!(f, "{values:?} {code:?}"),
             Reply::Counted(count) => write!(f, "{count} credentials"),
         }
     }

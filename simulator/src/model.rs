@@ -68,6 +68,14 @@ pub struct Change {
     pub totp: Option<Option<String>>,
 }
 
+/// What a put demands of the credential it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    Anything,
+    Nothing,
+    Version(u64),
+}
+
 /// One call of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -75,13 +83,13 @@ pub enum Action {
     Sweep,
     Verify,
     Create { draft: Draft, key: Option<String> },
-    Put { draft: Draft },
+    Put { draft: Draft, expected: Expected },
     Update { target: Target, change: Change, expected: Option<u64> },
     Delete { target: Target, expected: Option<u64> },
     Get { target: Target },
     List { domain: Option<String>, limit: usize, offset: usize },
     Code { target: Target, exclusive: bool },
-    Supply { target: Target },
+    Supply { target: Target, exclusive: bool },
 }
 
 /// What an action should do to a snapshot.
@@ -100,6 +108,11 @@ pub enum Effect {
 }
 
 impl Action {
+    /// Whether a time step's code is wanted for the caller alone.
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Action::Code { exclusive: true, .. } | Action::Supply { exclusive: true, .. })
+    }
+
     /// Whether success changes what the vault holds, or may.
     pub fn is_change(&self) -> bool {
         matches!(self, Action::Create { .. } | Action::Put { .. } | Action::Update { .. } | Action::Delete { .. })
@@ -113,7 +126,11 @@ impl Action {
                 Some(_) => Effect::Refused(Code::NameTaken),
                 None => Effect::Appends(draft.clone(), key.clone()),
             },
-            Action::Put { draft } => match position(before, &draft.name) {
+            Action::Put { draft, expected } => match position(before, &draft.name) {
+                Some(position) if !expected.is_met_by(Some(&before[position])) => {
+                    Effect::Refused(Code::PreconditionFailed)
+                }
+                None if !expected.is_met_by(None) => Effect::Refused(Code::PreconditionFailed),
                 Some(position) => replaced(before, position, |cred| {
                     cred.domain = draft.domain.clone();
                     cred.values = draft.values.clone();
@@ -145,7 +162,7 @@ impl Action {
                 Ok(position) => Effect::Removes(position),
                 Err(code) => Effect::Refused(code),
             },
-            Action::Get { target } | Action::Supply { target } => match target.find(before) {
+            Action::Get { target } | Action::Supply { target, .. } => match target.find(before) {
                 Some(_) => Effect::Nothing,
                 None => Effect::Refused(Code::NotFound),
             },
@@ -155,6 +172,16 @@ impl Action {
                 None => Effect::Refused(Code::NotFound),
             },
             Action::Init { .. } | Action::Sweep | Action::Verify | Action::List { .. } => Effect::Nothing,
+        }
+    }
+}
+
+impl Expected {
+    fn is_met_by(self, found: Option<&Cred>) -> bool {
+        match self {
+            Expected::Anything => true,
+            Expected::Nothing => found.is_none(),
+            Expected::Version(version) => found.is_some_and(|cred| cred.version == version),
         }
     }
 }

@@ -20,7 +20,9 @@ pub struct Plan {
     pub fault_one_in: usize,
     /// The running actor is left in one step out of so many; 1: every step is anybody's.
     pub switch_one_in: usize,
-    /// Time between two steps.
+    /// Late writes take effect one at a time, in one step out of so many.
+    pub land_one_in: usize,
+    /// Time between two steps, in milliseconds.
     pub ms_per_step: u64,
 }
 
@@ -30,6 +32,8 @@ pub struct ActorPlan {
     /// The process dies in the middle of this request, its successor in that one of its own, and so on; the last lives.
     pub deaths: Vec<u32>,
     pub clock: ClockFaults,
+    /// It takes only one out of so many of its turns.
+    pub sloth: usize,
 }
 
 /// An action whose details depend on what the vault holds when it is called.
@@ -43,7 +47,10 @@ pub enum Call {
         draft: Draft,
         keyed: bool,
     },
-    Put(Draft),
+    Put {
+        draft: Draft,
+        demand: Demand,
+    },
     Update {
         whom: Whom,
         change: Change,
@@ -67,7 +74,20 @@ pub enum Call {
         whom: Whom,
         exclusive: bool,
     },
-    Supply(Whom),
+    Supply {
+        whom: Whom,
+        exclusive: bool,
+    },
+}
+
+/// The condition of a put.
+#[derive(Clone, Copy, Debug)]
+pub enum Demand {
+    Anything,
+    /// That there is no such credential.
+    Nothing,
+    /// The version that is the newest at the call.
+    Newest,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +97,8 @@ pub enum Whom {
     KnownId(usize),
 }
 
+/// Storms are long: more of them would leave little time for all else.
+const STORM_ONE_IN: usize = 400;
 /// Few names, so that writers meet.
 const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dora", "emil", "fritz"];
 const DOMAINS: [&str; 3] = ["a.example", "b.example", "sub.b.example"];
@@ -85,9 +107,12 @@ impl Plan {
     /// Draws a plan for this host.
     pub fn draw(seed: u64, host: &'static dyn Host) -> Self {
         let mut dice = Dice::stream(seed, 1);
+        if dice.one_in(STORM_ONE_IN) {
+            return Self::storm(seed, host, &mut dice);
+        }
         let node_bytes = *dice.pick(&[Some(256), Some(256), Some(512), None]);
         let preloaded = *dice.pick(&[None, None, Some(0), Some(2), Some(6), Some(6), Some(20)]);
-        let focus = *dice.pick(&[Focus::Mixed, Focus::Mixed, Focus::Mixed, Focus::Writers, Focus::Codes]);
+        let focus = *dice.pick(&FOCUSES);
         let actors = 2 + dice.below(3);
         Self {
             seed,
@@ -97,7 +122,41 @@ impl Plan {
             actors: (0..actors).map(|actor| ActorPlan::draw(&mut dice, actor, focus)).collect(),
             fault_one_in: *dice.pick(&[2, 4, 8, 16]),
             switch_one_in: *dice.pick(&[1, 1, 2, 6]),
+            land_one_in: *dice.pick(&[2, 6, 20, 100]),
             ms_per_step: *dice.pick(&[1, 50, 1000, 5000]),
+        }
+    }
+
+    /// One actor works so fast, and the others so slowly, that they are overtaken more often than they try again, or by
+    /// more commits than the root remembers.
+    fn storm(seed: u64, host: &'static dyn Host, dice: &mut Dice) -> Self {
+        let codes = dice.one_in(2);
+        let ada = || Whom::Name(NAMES[0].to_owned());
+        let call = |actor: usize, call: usize| {
+            if codes {
+                return Call::Code { whom: ada(), exclusive: true };
+            }
+            let password = ("password".to_owned(), format!("password {actor}.{call}"));
+            let change = Change { values: Values::from([password]), ..Change::default() };
+            Call::Update { whom: ada(), change, conditional: false }
+        };
+        let actor = |number: usize, calls: usize, sloth: usize| ActorPlan {
+            calls: (0..calls).map(|position| call(number, position)).collect(),
+            deaths: Vec::new(),
+            clock: ClockFaults::default(),
+            sloth,
+        };
+        Self {
+            seed,
+            host,
+            node_bytes: None,
+            preloaded: Some(2),
+            actors: vec![actor(0, 320, 1), actor(1, 2, *dice.pick(&[10, 25])), actor(2, 2, *dice.pick(&[100, 2000]))],
+            fault_one_in: *dice.pick(&[0, 32]),
+            switch_one_in: 1,
+            land_one_in: 2,
+            // A new time step with nearly every call.
+            ms_per_step: if codes { 10_000 } else { 10 },
         }
     }
 
@@ -113,7 +172,12 @@ impl Plan {
             if self.actors.len() > 1 {
                 add(&|plan| drop(plan.actors.remove(actor)));
             }
-            for call in 0..self.actors[actor].calls.len() {
+            let calls = self.actors[actor].calls.len();
+            if calls > 3 {
+                add(&|plan| plan.actors[actor].calls.truncate(calls / 2));
+                add(&|plan| drop(plan.actors[actor].calls.drain(..calls / 2)));
+            }
+            for call in 0..calls {
                 add(&|plan| drop(plan.actors[actor].calls.remove(call)));
             }
             if !self.actors[actor].deaths.is_empty() {
@@ -140,11 +204,20 @@ impl Plan {
         }
         smaller
     }
-
-    pub fn calls(&self) -> usize {
-        self.actors.iter().map(|actor| actor.calls.len()).sum()
-    }
 }
+
+const FOCUSES: [Focus; 10] = [
+    Focus::Mixed,
+    Focus::Mixed,
+    Focus::Mixed,
+    Focus::Mixed,
+    Focus::Writers,
+    Focus::Writers,
+    Focus::Writers,
+    Focus::Codes,
+    Focus::Codes,
+    Focus::Sloths,
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Focus {
@@ -153,17 +226,26 @@ enum Focus {
     Writers,
     /// Mostly exclusive one-time codes.
     Codes,
+    /// One writes much while the others are slow: garbage is deleted under their feet.
+    Sloths,
 }
 
 impl ActorPlan {
     fn draw(dice: &mut Dice, actor: usize, focus: Focus) -> Self {
-        let calls = 1 + dice.below(if focus == Focus::Codes { 7 } else { 5 });
+        let is_sloth = focus == Focus::Sloths && actor > 0;
+        let calls = match focus {
+            Focus::Sloths if !is_sloth => 24 + dice.below(16),
+            Focus::Codes => 1 + dice.below(7),
+            _ => 1 + dice.below(5),
+        };
         let mut deaths = Vec::new();
-        while dice.one_in(3) {
+        while dice.one_in(3) && focus != Focus::Sloths {
             deaths.push(dice.below(30) as u32);
         }
+        let focus = if focus == Focus::Sloths && !is_sloth { Focus::Writers } else { focus };
         Self {
             calls: (0..calls).map(|call| Call::draw(dice, actor, call, focus)).collect(),
+            sloth: if is_sloth { *dice.pick(&[8, 30]) } else { 1 },
             deaths,
             clock: ClockFaults {
                 ahead_ms: *dice.pick(&[0, 0, 0, 700, -1500, 31_000, -45_000, 86_400_000, -2_000_000_000_000]),
@@ -177,12 +259,16 @@ impl Call {
     /// `actor` and `call` make the values of each draft its own, so that every change can be told from all others.
     fn draw(dice: &mut Dice, actor: usize, call: usize, focus: Focus) -> Self {
         if focus == Focus::Codes && !dice.one_in(4) {
-            return Call::Code { whom: Whom::draw(dice), exclusive: !dice.one_in(8) };
+            let (whom, exclusive) = (Whom::draw(dice), !dice.one_in(8));
+            return if dice.one_in(4) { Call::Supply { whom, exclusive } } else { Call::Code { whom, exclusive } };
         }
         let kinds = if focus == Focus::Writers { 14 } else { 24 };
         match dice.below(kinds) {
             0..=3 => Call::Create { draft: draft(dice, actor, call, focus), keyed: dice.one_in(2) },
-            4..=5 => Call::Put(draft(dice, actor, call, focus)),
+            4..=5 => Call::Put {
+                draft: draft(dice, actor, call, focus),
+                demand: *dice.pick(&[Demand::Anything, Demand::Anything, Demand::Newest, Demand::Nothing]),
+            },
             6..=9 => {
                 Call::Update { whom: Whom::draw(dice), change: change(dice, actor, call), conditional: dice.one_in(4) }
             }
@@ -198,7 +284,7 @@ impl Call {
             },
             18..=19 => Call::ListAll { limit: 1 + dice.below(5) },
             20..=21 => Call::Code { whom: Whom::draw(dice), exclusive: dice.one_in(2) },
-            _ => Call::Supply(Whom::draw(dice)),
+            _ => Call::Supply { whom: Whom::draw(dice), exclusive: dice.one_in(3) },
         }
     }
 }

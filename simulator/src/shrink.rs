@@ -5,26 +5,27 @@ use crate::run::run;
 
 /// Schedules that are tried for each smaller plan: leaving something out changes the whole course of a run.
 const SCHEDULES: u64 = 40;
-/// Runs in all; a run takes less than a millisecond.
-const RUNS_MAX: u64 = 20_000;
+/// Requests in all; some hundred of them take a millisecond.
+const REQUESTS_MAX: u64 = 600_000;
 
 /// The smallest failing plan that was found, starting from one that fails.
 pub fn shrink(plan: &Plan) -> Plan {
     let mut smallest = plan.clone();
-    let mut runs = 0;
+    let mut requests = 0;
     // Greedy: the first reduction that still fails is taken, then everything is tried again.
     'again: loop {
         for candidate in smallest.reductions() {
             for schedule in 0..SCHEDULES {
-                if runs == RUNS_MAX {
+                if requests > REQUESTS_MAX {
                     return smallest;
                 }
-                runs += 1;
                 let mut candidate = candidate.clone();
                 if schedule > 0 {
                     candidate.seed = candidate.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(schedule);
                 }
-                if run(&candidate, false).failure.is_some() {
+                let outcome = run(&candidate, false);
+                requests += outcome.stats.requests;
+                if outcome.failure.is_some() {
                     smallest = candidate;
                     continue 'again;
                 }

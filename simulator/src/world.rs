@@ -108,8 +108,9 @@ impl Request<'_> {
         }
     }
 
-    pub fn is_root(&self) -> bool {
-        self.key().is_some_and(is_root)
+    /// Whether it is about a record that is replaced in place: the root, or the claims of one-time codes.
+    pub fn is_in_place(&self) -> bool {
+        self.key().is_some_and(|key| is_root(key) || is_claim(key))
     }
 
     fn is_atomic(&self) -> bool {
@@ -125,8 +126,14 @@ pub fn is_root(key: &str) -> bool {
     key.ends_with(".root")
 }
 
-fn is_seed(key: &str) -> bool {
-    key.ends_with(".seed")
+fn is_claim(key: &str) -> bool {
+    key.split('.').nth(2) == Some("x")
+}
+
+/// Whether losing it is part of the game: other people's keys are not, nor is the seed, as the loss of seed and root
+/// together is a new store.
+fn is_lossy(key: &str) -> bool {
+    !key.ends_with(".seed") && key.starts_with("sr1.") && !key.starts_with("sr1.aaaa")
 }
 
 impl World {
@@ -291,7 +298,7 @@ impl World {
             return;
         }
         let candidates: Vec<Key> =
-            self.entries.keys().filter(|key| !is_seed(key) && (root_too || !is_root(key))).cloned().collect();
+            self.entries.keys().filter(|key| is_lossy(key) && (root_too || !is_root(key))).cloned().collect();
         if candidates.is_empty() {
             return;
         }
@@ -312,10 +319,6 @@ impl World {
 
     pub fn has_root(&self) -> bool {
         self.entries.keys().any(|key| is_root(key))
-    }
-
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.entries.keys()
     }
 
     pub fn entries(&self) -> &BTreeMap<Key, Bytes> {

@@ -5,6 +5,7 @@
 mod bad_increment;
 mod correct;
 mod flaky;
+mod hostile;
 mod late;
 mod losing;
 mod lost_ack;
@@ -70,7 +71,7 @@ pub trait Host: Sync {
 }
 
 /// Every kind, in the order of the report.
-pub static ALL: [&dyn Host; 11] = [
+pub static ALL: [&dyn Host; 12] = [
     &correct::Correct,
     &spin_sqlite::SpinSqlite,
     &spin_redis::SpinRedis,
@@ -82,6 +83,7 @@ pub static ALL: [&dyn Host; 11] = [
     &losing::Losing,
     &flaky::Flaky,
     &no_atomics::NoAtomics,
+    &hostile::Hostile,
 ];
 
 pub fn by_name(name: &str) -> Option<&'static dyn Host> {
@@ -91,13 +93,13 @@ pub fn by_name(name: &str) -> Option<&'static dyn Host> {
 /// Decides how often a host misbehaves in one run.
 pub struct Luck {
     pub dice: Dice,
-    /// One request in so many is struck; the root is struck twice as often. 0: none.
+    /// One request in so many is struck; those about the root and claims twice as often as others. 0: none.
     pub one_in: usize,
 }
 
 impl Luck {
     pub fn strikes(&mut self, request: &Request<'_>) -> bool {
-        let rarer = if request.is_root() { 1 } else { 2 };
+        let rarer = if request.is_in_place() { 1 } else { 2 };
         self.one_in > 0 && self.dice.one_in(self.one_in * rarer)
     }
 }

@@ -1,0 +1,32 @@
+use super::{Fate, Host, Luck};
+use crate::world::Request;
+
+/// Everything at once: refuses, loses acknowledgements and effects, puts writes off, reads stale, says "conflict" for
+/// what it stored and miscounts.
+pub struct Hostile;
+
+impl Host for Hostile {
+    fn name(&self) -> &'static str {
+        "hostile"
+    }
+
+    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+        if !luck.strikes(request) {
+            return Fate::Honest;
+        }
+        let fates: &[Fate] = match request {
+            Request::Get { .. } | Request::ListKeys { .. } => &[Fate::Refused, Fate::Stale, Fate::Stale],
+            Request::Current { .. } => &[Fate::Refused],
+            Request::Set { .. } | Request::Delete { .. } => &[Fate::Refused, Fate::AckLost, Fate::Late],
+            Request::Swap { .. } => {
+                &[Fate::Refused, Fate::AckLost, Fate::EffectLost, Fate::Late, Fate::Late, Fate::SaysConflict]
+            }
+            Request::Increment { .. } => &[Fate::Refused, Fate::AckLost, Fate::WrongTotal],
+        };
+        *luck.dice.pick(fates)
+    }
+
+    fn is_stale(&self) -> bool {
+        true
+    }
+}

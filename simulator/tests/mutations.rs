@@ -1,0 +1,58 @@
+//! Each rule of the storage protocol, broken on purpose, is caught by the simulator.
+//!
+//! A mutation that no host kind could catch would mean that the checker is blind there, or that the rule is not needed.
+
+use strongroom::catalog::mutation::Mutation;
+use strongroom_simulator::campaign::Campaign;
+use strongroom_simulator::hosts;
+
+/// Seeds until a mutation must have been caught; most are within a few hundred.
+const SEEDS: u64 = 30_000;
+
+/// The host that makes a rule necessary.
+fn host_for(mutation: Mutation) -> &'static str {
+    match mutation {
+        Mutation::SkipReadBack => "lost-swap",
+        Mutation::TrustConflict => "spin-redis",
+        Mutation::ReadBackByGet => "stale-get",
+        Mutation::NewCommitIdOnRetry => "late",
+        Mutation::SwapWithoutCurrent => "late",
+        Mutation::SetInsteadOfSwap => "correct",
+        Mutation::RebaseAfterUnknown => "late",
+        Mutation::CleanUpAfterUnknown => "late",
+        Mutation::TakeOverInit => "spin-sqlite",
+        Mutation::NoElection => "spin-sqlite",
+        Mutation::SetFirstRoot => "bad-increment",
+        Mutation::SweepWithoutCommit => "correct",
+        Mutation::DeleteBeforeCommit => "correct",
+        Mutation::ReadOnce => "correct",
+        Mutation::CodeOnUnclearClaim => "lost-swap",
+    }
+}
+
+#[test]
+fn every_mutation_is_caught() {
+    let mut missed = Vec::new();
+    for mutation in Mutation::ALL {
+        let host = host_for(mutation);
+        let campaign = Campaign { seeds: SEEDS, first: 0, host: hosts::by_name(host), threads: threads() };
+        let report = campaign.play(|| Mutation::choose(Some(mutation)));
+        // The failure was explained on this thread.
+        Mutation::choose(None);
+        match &report.failure {
+            Some(failure) => println!(
+                "{mutation:?} on {host}: caught at seed {} after {} seeds, history of {} lines: {}",
+                failure.seed,
+                report.seeds(),
+                failure.history.len(),
+                failure.why
+            ),
+            None => missed.push(mutation),
+        }
+    }
+    assert!(missed.is_empty(), "not caught: {missed:?}");
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
