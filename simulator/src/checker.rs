@@ -20,6 +20,8 @@ const REBASES: usize = 16;
 /// Commits, and claims of time steps, after which the own one can't be found any more.
 const COMMITS_REMEMBERED: usize = 256;
 const CLAIMS_REMEMBERED: usize = 64;
+/// Commits after which a superseded record may be deleted.
+const GRACE_COMMITS: usize = 8;
 /// Changes of the root that a read survives.
 const RESTARTS: usize = 3;
 
@@ -240,7 +242,9 @@ impl Checker {
             Code::OutcomeUnknown => {
                 let overwritten = !self.host.has_atomics() && commits_since > 0;
                 let forgotten = commits_since >= COMMITS_REMEMBERED || exclusive_since >= CLAIMS_REMEMBERED;
-                (now.strikes > 0 || now.key_lost || overwritten || forgotten) && can_be_unclear(&record.action)
+                let claim_deleted = record.action.is_exclusive() && commits_since > GRACE_COMMITS;
+                (now.strikes > 0 || now.key_lost || overwritten || forgotten || claim_deleted)
+                    && can_be_unclear(&record.action)
             }
             Code::StorageUnavailable => now.strikes > 0,
             Code::StorageUninitialised => {

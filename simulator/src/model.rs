@@ -208,6 +208,9 @@ impl Effect {
             }
             Effect::Replaces(position, cred) => {
                 let Some(found) = after.get(*position) else { return false };
+                if found.updated_ms < before[*position].updated_ms {
+                    return false;
+                }
                 let mut expected = before.clone();
                 expected[*position] = Rc::new(Cred { updated_ms: found.updated_ms, ..cred.clone() });
                 *after == expected

@@ -34,6 +34,8 @@ pub struct ActorPlan {
     pub clock: ClockFaults,
     /// It takes only one out of so many of its turns.
     pub sloth: usize,
+    /// At this turn it stands still for that many steps, or until nobody else is awake.
+    pub stall: Option<(u32, u64)>,
 }
 
 /// An action whose details depend on what the vault holds when it is called.
@@ -99,6 +101,8 @@ pub enum Whom {
 
 /// Storms are long: more of them would leave little time for all else.
 const STORM_ONE_IN: usize = 400;
+/// More than one takes, so that who is stalled goes on after it.
+const STEPS_OF_A_STORM: u64 = 20_000;
 /// Few names, so that writers meet.
 const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dora", "emil", "fritz"];
 const DOMAINS: [&str; 3] = ["a.example", "b.example", "sub.b.example"];
@@ -140,18 +144,21 @@ impl Plan {
             let change = Change { values: Values::from([password]), ..Change::default() };
             Call::Update { whom: ada(), change, conditional: false }
         };
-        let actor = |number: usize, calls: usize, sloth: usize| ActorPlan {
+        let actor = |number: usize, calls: usize, sloth: usize, stall: Option<(u32, u64)>| ActorPlan {
             calls: (0..calls).map(|position| call(number, position)).collect(),
             deaths: Vec::new(),
             clock: ClockFaults::default(),
             sloth,
+            stall,
         };
+        let slow = actor(1, 2, *dice.pick(&[10, 25]), None);
+        let stalled = actor(2, 2, 1, Some((2 + dice.below(8) as u32, STEPS_OF_A_STORM)));
         Self {
             seed,
             host,
-            node_bytes: None,
+            node_bytes: if codes { None } else { *dice.pick(&[None, Some(256)]) },
             preloaded: Some(2),
-            actors: vec![actor(0, 320, 1), actor(1, 2, *dice.pick(&[10, 25])), actor(2, 2, *dice.pick(&[100, 2000]))],
+            actors: vec![actor(0, 320, 1, None), slow, stalled],
             fault_one_in: *dice.pick(&[0, 32]),
             switch_one_in: 1,
             land_one_in: 2,
@@ -182,6 +189,9 @@ impl Plan {
             }
             if !self.actors[actor].deaths.is_empty() {
                 add(&|plan| plan.actors[actor].deaths.clear());
+            }
+            if self.actors[actor].stall.is_some() {
+                add(&|plan| plan.actors[actor].stall = None);
             }
             if self.actors[actor].clock != ClockFaults::default() {
                 add(&|plan| plan.actors[actor].clock = ClockFaults::default());
@@ -246,6 +256,7 @@ impl ActorPlan {
         Self {
             calls: (0..calls).map(|call| Call::draw(dice, actor, call, focus)).collect(),
             sloth: if is_sloth { *dice.pick(&[8, 30]) } else { 1 },
+            stall: dice.one_in(6).then(|| (1 + dice.below(40) as u32, *dice.pick(&[20, 100, 1000]))),
             deaths,
             clock: ClockFaults {
                 ahead_ms: *dice.pick(&[0, 0, 0, 700, -1500, 31_000, -45_000, 86_400_000, -2_000_000_000_000]),

@@ -287,6 +287,11 @@ impl World {
         self.trace.late(step, op, &key, landed);
     }
 
+    /// Lets one write that is under way come to nothing.
+    pub fn drop_one(&mut self) {
+        self.pending.pop();
+    }
+
     pub fn pending(&self) -> usize {
         self.pending.len()
     }

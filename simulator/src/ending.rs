@@ -1,0 +1,123 @@
+//! After the actors are gone: what is left must be what was committed, on a host that behaves again.
+
+use crate::dice::Dice;
+use crate::driver::{self, Verified};
+use crate::history::Seen;
+use crate::model::{Action, Cred, Snapshot, Values};
+use crate::plan;
+use crate::stage::{FOREIGN, Stage};
+use strongroom::error::Code;
+
+/// In the end all values are read again in one run out of so many.
+const VALUES_READ_AGAIN_ONE_IN: usize = 8;
+/// Of the writes that are still under way in the end, one in so many never happens.
+const NEVER_LANDS_ONE_IN: usize = 4;
+
+impl Stage {
+    /// After the actors are gone and everything that was under way has landed or is lost: the operator looks at what
+    /// is there, on a host that behaves.
+    pub fn finish(&self) {
+        if let Err(why) = self.checked_end() {
+            self.fail(why);
+        }
+    }
+
+    fn checked_end(&self) -> Result<(), String> {
+        let mut dice = Dice::stream(self.plan.seed, 4);
+        while self.world.borrow().pending() > 0 {
+            if dice.one_in(NEVER_LANDS_ONE_IN) {
+                self.world.borrow_mut().drop_one();
+            } else {
+                self.world.borrow_mut().land_one(&mut dice);
+            }
+            self.observe();
+        }
+        let is_untouched =
+            |(key, value): &(&str, &[u8])| self.world.borrow().entries().get(*key).is_some_and(|v| **v == **value);
+        if !FOREIGN.iter().all(is_untouched) {
+            return Err("keys of others were touched".into());
+        }
+        if self.world.borrow().lost_keys().next().is_some() {
+            return self.checked_loss();
+        }
+        if !self.world.borrow().has_root() {
+            let nobody_wrote = || self.world.borrow().entries().len() == FOREIGN.len();
+            if nobody_wrote() {
+                // An empty vault, which reading does not create.
+                self.check_contents()?;
+                return if nobody_wrote() { Ok(()) } else { Err("a read wrote".into()) };
+            }
+            self.operate(Action::Init { node_bytes: self.plan.node_bytes, force: true })?;
+        }
+        // What a verify would find now it finds after the sweep too, which only takes unreachable records away.
+        self.check_listed()?;
+        if self.plan.host.has_atomics() {
+            self.operate(Action::Sweep)?;
+        }
+        let verified = self.verified()?;
+        if self.plan.host.has_atomics() && verified.orphans > 0 {
+            return Err(format!("{} orphans after the sweep", verified.orphans));
+        }
+        // Records are sealed and written once, so values that were right when they were committed stay right.
+        if dice.one_in(VALUES_READ_AGAIN_ONE_IN) {
+            self.check_contents()?;
+        }
+        let draft = plan::preloaded(1000, &mut dice);
+        self.operate(Action::Create { draft, key: None })
+    }
+
+    /// A lost key is reported, or it did not matter.
+    fn checked_loss(&self) -> Result<(), String> {
+        let root_is_lost = !self.world.borrow().has_root();
+        match (self.as_operator(|platform| driver::verify(platform, &self.sealer)), root_is_lost) {
+            (Err(Code::StorageUninitialised), true) => self.loss_is_reported_to_readers(),
+            (Err(Code::StorageCorrupt), false) => Ok(()),
+            (Ok(_), false) => self.check_contents(),
+            (Ok(_), true) => Err("verify is clean though the root is lost".into()),
+            (Err(code), _) => Err(format!("verify of a vault that lost a key answers {}", code.as_str())),
+        }
+    }
+
+    fn loss_is_reported_to_readers(&self) -> Result<(), String> {
+        let list = Action::List { domain: None, limit: 10, offset: 0 };
+        match self.as_operator(|platform| driver::perform(platform, &self.sealer, &list)) {
+            Err(Code::StorageUninitialised) => Ok(()),
+            other => Err(format!("a list without a root answers {other:?}")),
+        }
+    }
+
+    /// The vault lists what it should.
+    fn check_listed(&self) -> Result<(), String> {
+        let expected = self.checker.borrow().snapshot().clone();
+        self.check_against(&expected, &expected)
+    }
+
+    /// The vault lists what it should, and each credential has the values it should have.
+    fn check_contents(&self) -> Result<(), String> {
+        let expected = self.checker.borrow().snapshot().clone();
+        self.check_against(&expected, &Snapshot::new())
+    }
+
+    /// The values of what is in `trusted` are not read.
+    fn check_against(&self, expected: &Snapshot, trusted: &Snapshot) -> Result<(), String> {
+        let shown = self.as_operator(|platform| driver::show(platform, &self.sealer, trusted));
+        let shown = shown.map_err(|code| format!("the vault can't be read in the end: {}", code.as_str()))?;
+        let is_right = |(seen, values): &(Seen, Option<Values>), cred: &Cred| {
+            seen.shows(cred) && values.as_ref().is_none_or(|values| *values == cred.values)
+        };
+        let same = shown.len() == expected.len()
+            && shown.iter().zip(expected.iter()).all(|(shown, cred)| is_right(shown, cred));
+        if same { Ok(()) } else { Err("the vault holds in the end something else than after the last commit".into()) }
+    }
+
+    fn verified(&self) -> Result<Verified, String> {
+        let verified = self
+            .as_operator(|platform| driver::verify(platform, &self.sealer))
+            .map_err(|code| format!("verify in the end: {}", code.as_str()))?;
+        let credentials = self.checker.borrow().snapshot().len() as u64;
+        if verified.credentials != credentials {
+            return Err(format!("verify counts {} credentials of {credentials}", verified.credentials));
+        }
+        Ok(verified)
+    }
+}
