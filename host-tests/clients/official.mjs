@@ -40,7 +40,7 @@ async function fails(expected, code, promise) {
 }
 
 async function aCredentialLives() {
-  const values = { username: 'u@example.com', password: 'fake-password' };
+  const values = { username: 'u@example.com', password: 'value-canary' };
   const created = await credentials.create({ name: 'login', domain: 'netflix.com', values });
   assert.equal(created.name, 'login');
   assert.equal(created.domain, 'netflix.com');

@@ -47,7 +47,7 @@ def fails(expected, code, call):
 
 
 def a_credential_lives():
-    values = {"username": "u@example.com", "password": "fake-password"}
+    values = {"username": "u@example.com", "password": "value-canary"}
     created = credentials.create(name="login", domain="netflix.com", values=values)
     assert created.name == "login" and created.domain == "netflix.com" and created.id.startswith("cred_")
     assert created.has_values and created.value_keys == ["username", "password"]

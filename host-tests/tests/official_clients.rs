@@ -54,7 +54,7 @@ fn all_six_operations(mut client: Command) {
     passes(client.args([format!("http://{}", server.address()), token.clone(), reader.clone()]));
     let (status, output) = server.stop();
     assert!(status.success(), "{output:?}");
-    for secret in [&token, &reader, "sk_wrong", "fake-password", "GEZDGNBVGY3TQOJQ"] {
+    for secret in [&token, &reader, "sk_wrong", "value-canary", "GEZDGNBVGY3TQOJQ"] {
         assert!(!output.stderr.contains(secret) && !output.stdout.contains(secret), "a secret is in the log");
     }
     // Neither the store nor the vault's program was ever in trouble.
