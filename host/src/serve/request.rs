@@ -10,6 +10,7 @@ use hyper::body::{Body, Incoming};
 use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Answers a request, whatever happens to it.
 pub async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -119,6 +120,10 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(self.status.as_u16(), 400 | 413 | 500) {
+            // As the component says it: the official clients repeat a 500 by themselves otherwise.
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
