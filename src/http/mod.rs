@@ -1,7 +1,7 @@
 //! The REST face: one request in, one response out. Knows nothing of WASI; `crate::component` hands requests over.
 //!
-//! The way of a request: [`routes`] finds the operation, [`auth`] the token and whether it may do that, before anything
-//! is looked up; [`credentials`] reads the rest of the request and calls the action.
+//! The way of a request: `routes` finds the operation, `auth` the token and whether it may do that, before anything
+//! is looked up; `credentials` reads the rest of the request and calls the action.
 
 mod auth;
 mod credentials;
