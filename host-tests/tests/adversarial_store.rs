@@ -137,8 +137,10 @@ fn exclusive(vault: &Vault, n: u64) -> wasmtime::Result<Answer> {
     Ok(called.map(|code| format!("{code:?}")))
 }
 
+type Change = fn(&Vault) -> wasmtime::Result<Answer>;
+
 /// Calls that change something. The ids of new credentials are random and not shown.
-const CHANGES: [(&str, fn(&Vault) -> wasmtime::Result<Answer>); 9] = [
+const CHANGES: [(&str, Change); 9] = [
     ("create", |vault| {
         let mut new = new_credential("new", SAMPLE_DOMAIN, &[("password", "p")]);
         new.totp_secret = Some("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".into());
