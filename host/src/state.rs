@@ -358,7 +358,12 @@ mod tests {
             .unwrap();
         let after = config.get("strongroom_tokens").unwrap().unwrap();
         assert_eq!(after, format!("{before} {}", before.replace("admin:default", "copy:default")));
-        state.change_tokens(|entries| Ok(entries.0.clear())).unwrap();
+        state
+            .change_tokens(|entries| {
+                entries.0.clear();
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(config.get("strongroom_tokens").unwrap().unwrap(), "");
         fs::write(directory.path().join("tokens"), "nonsense").unwrap();
         assert!(config.get("strongroom_tokens").is_err(), "it fails closed");

@@ -36,12 +36,14 @@ const MAX_CONNECTIONS: u32 = 512;
 /// How long the end waits for running requests. Longer than any of them may take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2 * CALL_TIME_LIMIT.as_secs());
 
+type TokenName = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// What a server answers with.
 pub struct Server {
     component: Component,
     services: Services,
     /// Finds the name of a token for the log.
-    token_name: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    token_name: Box<TokenName>,
     /// One permit for each instance that may run.
     instances: Arc<Semaphore>,
 }
