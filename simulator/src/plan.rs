@@ -100,7 +100,7 @@ pub enum Whom {
 }
 
 /// Storms are long: more of them would leave little time for all else.
-const STORM_ONE_IN: usize = 400;
+const STORM_ONE_IN: usize = 300;
 /// More than one takes, so that who is stalled goes on after it.
 const STEPS_OF_A_STORM: u64 = 20_000;
 /// Few names, so that writers meet.
@@ -152,7 +152,7 @@ impl Plan {
             stall,
         };
         let slow = actor(1, 2, *dice.pick(&[10, 25]), None);
-        let stalled = actor(2, 2, 1, Some((2 + dice.below(8) as u32, STEPS_OF_A_STORM)));
+        let stalled = actor(2, 2, 1, Some((4 + dice.below(6) as u32, STEPS_OF_A_STORM)));
         Self {
             seed,
             host,

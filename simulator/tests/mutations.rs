@@ -2,6 +2,7 @@
 //!
 //! A mutation that no host kind could catch would mean that the checker is blind there, or that the rule is not needed.
 
+use std::io::Write;
 use strongroom::catalog::mutation::Mutation;
 use strongroom_simulator::campaign::Campaign;
 use strongroom_simulator::hosts;
@@ -19,6 +20,7 @@ fn host_for(mutation: Mutation) -> &'static str {
         Mutation::SwapWithoutCurrent => "late",
         Mutation::SetInsteadOfSwap => "correct",
         Mutation::RebaseAfterUnknown => "late",
+        Mutation::RebaseWhenForgotten => "correct",
         Mutation::CleanUpAfterUnknown => "late",
         Mutation::TakeOverInit => "spin-sqlite",
         Mutation::NoElection => "spin-sqlite",
@@ -40,13 +42,14 @@ fn every_mutation_is_caught() {
         // The failure was explained on this thread.
         Mutation::choose(None);
         match &report.failure {
-            Some(failure) => println!(
+            Some(failure) => drop(writeln!(
+                std::io::stdout(),
                 "{mutation:?} on {host}: caught at seed {} after {} seeds, history of {} lines: {}",
                 failure.seed,
                 report.seeds(),
                 failure.history.len(),
                 failure.why
-            ),
+            )),
             None => missed.push(mutation),
         }
     }

@@ -139,6 +139,7 @@ impl<'a> Records<'a> {
                 return match seen.state.history().commit_at(seq + 1) {
                     Some(made) if made == commit => Ok(Replaced::Done),
                     Some(_) => Ok(Replaced::Lost(seen)),
+                    None if Mutation::RebaseWhenForgotten.is_on() => Ok(Replaced::Lost(seen)),
                     None => Err(outcome_unknown()),
                 };
             }

@@ -18,6 +18,8 @@ pub enum Mutation {
     SetInsteadOfSwap,
     /// After an unknown outcome the change is built anew on a newer root.
     RebaseAfterUnknown,
+    /// A swap that too many others followed counts as lost.
+    RebaseWhenForgotten,
     /// After an unknown outcome what was written for it is deleted.
     CleanUpAfterUnknown,
     /// Who finds a seed without a root creates the root.
@@ -38,7 +40,7 @@ pub enum Mutation {
 
 impl Mutation {
     #[cfg(feature = "mutations")]
-    pub const ALL: [Mutation; 15] = [
+    pub const ALL: [Mutation; 16] = [
         Mutation::SkipReadBack,
         Mutation::TrustConflict,
         Mutation::ReadBackByGet,
@@ -46,6 +48,7 @@ impl Mutation {
         Mutation::SwapWithoutCurrent,
         Mutation::SetInsteadOfSwap,
         Mutation::RebaseAfterUnknown,
+        Mutation::RebaseWhenForgotten,
         Mutation::CleanUpAfterUnknown,
         Mutation::TakeOverInit,
         Mutation::NoElection,
