@@ -22,11 +22,6 @@ pub fn node(test: &str, packages: &[&str]) -> Option<Command> {
     found(test, try_node(packages))
 }
 
-/// A program of this machine, if it can be run with `--version`; `None` as with [`python`].
-pub fn program(test: &str, name: &str) -> Option<Command> {
-    found(test, run(Command::new(name).arg("--version"), name).map(|()| Command::new(name)))
-}
-
 fn found<T>(test: &str, result: Result<T, String>) -> Option<T> {
     let reason = match result {
         Ok(found) => return Some(found),
