@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 /// Stores all of the credentials or none of them, in this order. One commit holds all it changes in memory: some
 /// thousands at a time are a good measure.
 ///
-/// Errors: those of [`super::create`].
+/// Errors: those of [`super::create()`].
 pub fn load(vault: &Vault<'_>, new: &[NewCredential]) -> Result<()> {
     let parsed = new.iter().map(NewCredential::parse).collect::<Result<Vec<_>>>()?;
     vault.catalog.commit(|transaction| {

@@ -22,7 +22,7 @@ pub struct Supplied {
 /// Releases a credential's values, if the origin may have them.
 ///
 /// Errors: [`Code::OriginRefused`](crate::error::Code::OriginRefused) with the rule that refused, and those of
-/// [`super::totp_code`] but for the missing secret.
+/// [`super::totp_code()`] but for the missing secret.
 pub fn supply(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOptions) -> Result<Supplied> {
     let selector = Selector::parse(id_or_name)?;
     vault.catalog.read(|snapshot| {

@@ -40,7 +40,8 @@ pub fn run() -> Result<()> {
     timed("documentation", || {
         let doc = |packages: &[&str]| {
             let doc = Command::cargo(["doc", "--quiet", "--release", "--no-deps", "--document-private-items"]);
-            doc.args(packages).env("RUSTDOCFLAGS", "-D warnings").run()
+            // Private items are documented too, so public ones may link to them.
+            doc.args(packages).env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links").run()
         };
         doc(&["--package", "strongroom", "--package", "strongroom-simulator"])?;
         doc(&HOST_PACKAGES)

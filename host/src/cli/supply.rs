@@ -18,7 +18,7 @@ pub struct Arguments {
     /// Id or name of the credential
     id_or_name: String,
 
-    /// Origin of the page to log in to, such as https://accounts.example.com; must belong to the credential's domain
+    /// Origin of the page to log in to, such as `https://accounts.example.com`; must belong to the credential's domain
     #[arg(long, value_name = "URL")]
     origin: String,
 
@@ -27,8 +27,8 @@ pub struct Arguments {
     #[arg(long)]
     stdin: bool,
 
-    /// Program to run, with its arguments; must come last. It gets each value as STRONGROOM_<FIELD> and the one-time
-    /// code, if any, as STRONGROOM_TOTP_CODE
+    /// Program to run, with its arguments; must come last. It gets each value as STRONGROOM_ and the field's name in
+    /// capitals, and the one-time code, if any, as STRONGROOM_TOTP_CODE
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, required = true)]
     exec: Vec<String>,
 
