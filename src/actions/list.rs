@@ -48,67 +48,76 @@ pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
         .map_err(|_| Error::bad_request("offset must be a whole number from 0 to 4294967295"))?;
     let domain = query.domain.as_deref().filter(|text| !text.is_empty()).map(Domain::parse).transpose()?;
     let text = query.query.as_deref().filter(|text| !text.is_empty()).map(str::to_lowercase);
-    let mut items = vault.catalog.read(|snapshot| {
-        let mut found = Collector { limit, skip: 0, found: Vec::new() };
+    let found = vault.catalog.read(|snapshot| {
+        let mut found = Collector { limit, skip: 0, items: Vec::new(), has_more: false };
         match (&domain, &text) {
-            (None, None) => snapshot.walk(Index::Id, offset, &mut |entry| Ok(found.add(Stored::from_entry(entry)?)))?,
-            (Some(domain), None) => of_domain(snapshot, domain, offset, |stored| found.add(stored))?,
+            (None, None) => {
+                snapshot.walk(Index::Id, offset, &mut |entry| found.add(|| Stored::from_entry(entry)))?;
+            }
+            (Some(domain), None) => of_domain(snapshot, domain, offset, |read| found.add(read))?,
             (None, Some(text)) => {
                 found.skip = offset;
-                snapshot.walk(Index::Id, 0, &mut |entry| Ok(found.add_if(Stored::from_entry(entry)?, text)))?;
+                snapshot.walk(Index::Id, 0, &mut |entry| found.add_if(Stored::from_entry(entry)?, text))?;
             }
             (Some(domain), Some(text)) => {
                 found.skip = offset;
-                of_domain(snapshot, domain, 0, |stored| found.add_if(stored, text))?;
+                of_domain(snapshot, domain, 0, |read| found.add_if(read()?, text))?;
             }
         }
-        Ok(found.found)
+        Ok(found)
     })?;
-    // One more than asked for was collected, to see whether more follow.
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    let next_offset = if has_more { offset.checked_add(limit as u32) } else { None };
-    Ok(Page { items: items.into_iter().map(CredentialView::listed).collect(), next_offset })
+    let next_offset = if found.has_more { offset.checked_add(limit as u32) } else { None };
+    Ok(Page { items: found.items.into_iter().map(CredentialView::listed).collect(), next_offset })
 }
 
-/// Takes matches until a page and one more are found.
+/// Takes a page of matches, and notes whether there is one more.
 struct Collector {
     limit: usize,
     /// Matches to pass over.
     skip: u32,
-    found: Vec<Stored>,
+    items: Vec<Stored>,
+    has_more: bool,
 }
 
 impl Collector {
-    fn add(&mut self, stored: Stored) -> ControlFlow<()> {
+    /// Counts a match, which is read only if it is on the page.
+    fn add(&mut self, read: impl FnOnce() -> Result<Stored, Fault>) -> Result<ControlFlow<()>, Fault> {
         if self.skip > 0 {
             self.skip -= 1;
-            return ControlFlow::Continue(());
+        } else if self.items.len() == self.limit {
+            self.has_more = true;
+            return Ok(ControlFlow::Break(()));
+        } else {
+            self.items.push(read()?);
         }
-        self.found.push(stored);
-        if self.found.len() > self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// `text` is in lower case.
-    fn add_if(&mut self, stored: Stored, text: &str) -> ControlFlow<()> {
+    fn add_if(&mut self, stored: Stored, text: &str) -> Result<ControlFlow<()>, Fault> {
         let matches =
             stored.name.to_lowercase().contains(text) || stored.domain.contains(text) || stored.id.to_text() == text;
-        if matches { self.add(stored) } else { ControlFlow::Continue(()) }
+        if matches { self.add(|| Ok(stored)) } else { Ok(ControlFlow::Continue(())) }
     }
 }
 
-/// Visits the credentials of a domain in order of creation, from the `skip`-th on.
+/// Reads the credential that a visit is about.
+type Read<'r> = &'r dyn Fn() -> Result<Stored, Fault>;
+
+/// Visits the credentials of a domain in order of creation, from the `skip`-th on. Each is read when asked for.
 fn of_domain(
     snapshot: &Snapshot<'_>,
     domain: &Domain,
     skip: u32,
-    mut visit: impl FnMut(Stored) -> ControlFlow<()>,
+    mut visit: impl FnMut(Read<'_>) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<(), Fault> {
     let prefix = domain_prefix(domain.as_str());
     let first = snapshot.rank(Index::Domain, &prefix)?;
     snapshot.walk(Index::Domain, first.saturating_add(skip), &mut |entry| {
         let Some(id) = entry.key.strip_prefix(prefix.as_slice()) else { return Ok(ControlFlow::Break(())) };
-        let entry = snapshot.get(Index::Id, id)?.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
-        Ok(visit(Stored::from_entry(&entry)?))
+        visit(&|| {
+            let entry = snapshot.get(Index::Id, id)?.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+            Stored::from_entry(&entry)
+        })
     })
 }

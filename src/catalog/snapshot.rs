@@ -5,21 +5,25 @@ use super::node::{Entry, Node};
 use super::record::RecordRef;
 use super::records::Records;
 use super::root::{Index, Root};
-use super::tree;
+use super::tree::{self, Cached};
 use crate::seal::Purpose;
 use crate::secret::SecretBytes;
 use core::ops::ControlFlow;
 
+/// Nodes that a query keeps for its next lookup: the upper levels of two indexes and some leaves, a quarter of a MiB.
+const NODES_MAX: usize = 16;
+
 /// The vault as one commit left it.
 pub struct Snapshot<'s> {
     records: &'s Records<'s>,
+    nodes: Cached<'s>,
     /// `None`: an empty vault that was never written.
     root: Option<&'s Root>,
 }
 
 impl<'s> Snapshot<'s> {
     pub(super) fn new(records: &'s Records<'s>, root: Option<&'s Root>) -> Self {
-        Self { records, root }
+        Self { records, nodes: Cached::new(records, NODES_MAX), root }
     }
 
     /// How many entries an index has.
@@ -29,12 +33,12 @@ impl<'s> Snapshot<'s> {
 
     /// The entry of a key.
     pub fn get(&self, index: Index, key: &[u8]) -> Result<Option<Entry>, Fault> {
-        tree::get(self.records, &self.top(index)?, key)
+        tree::get(&self.nodes, &self.top(index)?, key)
     }
 
     /// How many keys of an index are below this one.
     pub fn rank(&self, index: Index, key: &[u8]) -> Result<u32, Fault> {
-        tree::rank(self.records, &self.top(index)?, key)
+        tree::rank(&self.nodes, &self.top(index)?, key)
     }
 
     /// Visits the entries of an index in order, from the `skip`-th on, until `visit` breaks.
@@ -44,7 +48,7 @@ impl<'s> Snapshot<'s> {
         mut skip: u32,
         visit: &mut dyn FnMut(&Entry) -> Result<ControlFlow<()>, Fault>,
     ) -> Result<(), Fault> {
-        tree::walk(self.records, &self.top(index)?, &mut skip, visit).map(|_| ())
+        tree::walk(&self.nodes, &self.top(index)?, &mut skip, visit).map(|_| ())
     }
 
     /// Opens a record that an entry owns.

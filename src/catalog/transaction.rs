@@ -7,37 +7,17 @@ use super::node::{Child, Entry, Link, Node};
 use super::record::{Kind, RecordRef};
 use super::records::Records;
 use super::root::{Garbage, Index, Root};
-use super::tree::{self, Editor, Source};
+use super::tree::{self, Cached, Editor, Source};
 use crate::error::Result;
 use crate::seal::Purpose;
 use crate::secret::SecretBytes;
-use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 
 /// Commits after which a superseded record may be deleted. Younger ones are kept so that readers of the last few roots
 /// need not start over; a reader that meets a deleted one does, so no clock and no exact number matters here.
 const GRACE_COMMITS: u64 = 8;
 /// Garbage that the root remembers: about what `GRACE_COMMITS` changes of a vault of depth 4 leave behind, and some.
 const GARBAGE_MAX: usize = 160;
-
-/// Nodes that were read are kept, as most are looked at first and changed afterwards.
-struct Cached<'t> {
-    records: &'t Records<'t>,
-    nodes: RefCell<BTreeMap<RecordRef, Rc<Node>>>,
-}
-
-impl Source for Cached<'_> {
-    fn node(&self, record: RecordRef) -> Result<Rc<Node>, Fault> {
-        if let Some(node) = self.nodes.borrow().get(&record) {
-            return Ok(node.clone());
-        }
-        let node = self.records.node(record)?;
-        self.nodes.borrow_mut().insert(record, node.clone());
-        Ok(node)
-    }
-}
 
 /// An uncommitted change of the vault.
 pub struct Transaction<'t> {
@@ -54,7 +34,8 @@ impl<'t> Transaction<'t> {
     pub(super) fn new(records: &'t Records<'t>, root: Root) -> Self {
         Self {
             records,
-            source: Cached { records, nodes: RefCell::default() },
+            // Most nodes are looked at first and changed afterwards.
+            source: Cached::new(records, usize::MAX),
             root,
             tops: [None, None, None],
             superseded: Vec::new(),

@@ -6,13 +6,44 @@ use super::node::{Child, Entry, Link, Node};
 use super::record::RecordRef;
 use crate::seal::Purpose;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::ops::ControlFlow;
 
 /// Where stored nodes come from.
 pub trait Source {
     fn node(&self, record: RecordRef) -> Result<Rc<Node>, Fault>;
+}
+
+/// Keeps nodes that were read, up to a number of them. A stored node never changes.
+pub struct Cached<'s> {
+    source: &'s dyn Source,
+    nodes: RefCell<BTreeMap<RecordRef, Rc<Node>>>,
+    nodes_max: usize,
+}
+
+impl<'s> Cached<'s> {
+    pub fn new(source: &'s dyn Source, nodes_max: usize) -> Self {
+        Self { source, nodes: RefCell::default(), nodes_max }
+    }
+}
+
+impl Source for Cached<'_> {
+    fn node(&self, record: RecordRef) -> Result<Rc<Node>, Fault> {
+        if let Some(node) = self.nodes.borrow().get(&record) {
+            return Ok(node.clone());
+        }
+        let node = self.source.node(record)?;
+        let mut nodes = self.nodes.borrow_mut();
+        // To forget all is as good as to forget the oldest, for walks as for lookups side by side.
+        if nodes.len() >= self.nodes_max {
+            nodes.clear();
+        }
+        nodes.insert(record, node.clone());
+        Ok(node)
+    }
 }
 
 /// Runs `f` on a child's node, wherever it is.
