@@ -120,7 +120,7 @@ mod list {
             let (mut all, mut offset) = (Vec::new(), Some(0));
             while let Some(from) = offset {
                 let page = vault.list(ListQuery { limit: Some(limit), offset, ..everything() }).unwrap();
-                assert_eq!(page.has_more, page.next_offset.is_some());
+                assert_eq!(page.has_more, from + limit < 25, "no empty page at the end");
                 assert_eq!(page.next_offset, page.has_more.then_some(from + limit));
                 all.extend(page.items.into_iter().map(|item| item.name));
                 offset = page.next_offset;
