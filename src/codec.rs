@@ -92,11 +92,6 @@ impl<'a> Reader<'a> {
         self.raw(usize::try_from(length).ok()?)
     }
 
-    /// The rest, whatever it is.
-    pub fn remainder(self) -> &'a [u8] {
-        self.rest
-    }
-
     /// `Some` if everything was taken.
     pub fn end(self) -> Option<()> {
         self.rest.is_empty().then_some(())

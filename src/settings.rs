@@ -13,18 +13,25 @@ pub const PROJECT: &str = "strongroom_project";
 
 /// Where settings come from.
 pub trait Settings {
-    /// The value of a setting; `None` when it is not set.
-    fn get(&self, name: &str) -> Option<String>;
+    /// The value of a setting; `None` when it is not set. Errors: [`Code::StorageUnavailable`] when the host can't tell,
+    /// which must never pass for "not set": a default would lead to another vault.
+    fn get(&self, name: &str) -> Result<Option<String>>;
+}
+
+/// The error of a host that can't tell a setting.
+pub fn unavailable() -> Error {
+    Error::new(Code::StorageUnavailable, "the host can't read the settings right now; nothing was changed")
+        .retry_after(1)
 }
 
 /// The bucket all records live in.
-pub fn bucket(settings: &dyn Settings) -> String {
-    settings.get(BUCKET).filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned())
+pub fn bucket(settings: &dyn Settings) -> Result<String> {
+    Ok(given(settings, BUCKET)?.unwrap_or_else(|| "default".to_owned()))
 }
 
 /// The project of the typed functions and of `manage`.
 pub fn project(settings: &dyn Settings) -> Result<Project> {
-    let name = settings.get(PROJECT).filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned());
+    let name = given(settings, PROJECT)?.unwrap_or_else(|| "default".to_owned());
     Project::parse(&name).ok_or_else(|| {
         Error::new(Code::Misconfigured, "strongroom_project must be 1-64 of A-Z, a-z, 0-9, '.', '-', '_'")
     })
@@ -32,6 +39,11 @@ pub fn project(settings: &dyn Settings) -> Result<Project> {
 
 /// The sealer of a project, with the configured master keys.
 pub fn sealer(settings: &dyn Settings, project: Project) -> Result<Sealer> {
-    let keys = zeroize::Zeroizing::new(settings.get(KEYS).unwrap_or_default());
+    let keys = zeroize::Zeroizing::new(settings.get(KEYS)?.unwrap_or_default());
     Ok(Sealer::new(Keyring::parse(&keys)?, project))
+}
+
+/// A setting that is set and not empty.
+fn given(settings: &dyn Settings, name: &str) -> Result<Option<String>> {
+    Ok(settings.get(name)?.filter(|text| !text.is_empty()))
 }

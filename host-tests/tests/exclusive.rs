@@ -360,7 +360,7 @@ mod record {
     }
 
     #[test]
-    fn is_a_new_one_for_a_new_secret_and_else_the_same() {
+    fn is_the_same_as_long_as_the_time_steps_are() {
         let vault = Vault::new(World::Vault);
         vault.create(&with_secret("n")).unwrap();
         vault.create(&with_secret("other")).unwrap();
@@ -382,9 +382,17 @@ mod record {
         vault.update("m", &Changes { name: Some("n".into()), ..no_changes() }).unwrap();
         taken();
 
+        // To another secret and back: otherwise the code of this step could be had twice.
         vault.update("n", &secret("AAAAAAAAAAAAAAAA")).unwrap();
+        taken();
+        vault.put(&with_secret("n"), None).unwrap();
+        taken();
+
+        // Other time steps, and a secret after none, begin anew.
+        vault.update("n", &Changes { totp_period: Some(60), ..secret("AAAAAAAAAAAAAAAA") }).unwrap();
         free();
         taken();
+        vault.update("n", &secret("")).unwrap();
         vault.put(&with_secret("n"), None).unwrap();
         free();
         taken();

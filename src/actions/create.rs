@@ -71,6 +71,10 @@ pub fn create(vault: &Vault<'_>, new: &NewCredential, caller: Option<Caller<'_>>
             stored.stamp = stamps.as_ref().and_then(|stamps| stamps.first().cloned());
         })
     })?;
+    // A repetition that comes after later changes must not show a code of a secret that is gone.
+    if stored.version > 1 {
+        return Ok(CredentialView::single(stored, None));
+    }
     Ok(parsed.view(vault, stored))
 }
 

@@ -40,24 +40,35 @@ pub(super) fn code(
     totp: &Totp,
     options: CodeOptions,
 ) -> Result<OneTimeCode, Fault> {
-    let now = vault.now();
-    let code = totp.code_at(now)?;
-    let min_valid = u16::try_from(options.min_valid_seconds).ok().filter(|&seconds| seconds < code.period);
-    let Some(min_valid) = min_valid else {
-        return Err(Error::bad_request("min_valid_seconds must be a whole number from 0 to the period minus 1").into());
-    };
-    if code.valid_for_seconds < min_valid {
-        return Err(Error::new(Code::CodeExpiring, "the current code has less life left than min_valid_seconds")
-            .retry_after(seconds_until(now, code.expires_at))
-            .into());
+    let code = fresh_enough(vault, totp, options)?;
+    if !options.exclusive {
+        return Ok(code);
     }
-    if options.exclusive {
-        claim(vault, stored, &code, now)?;
+    claim(vault, stored, &code)?;
+    // The claim may have taken its time. What it got is used up, whether or not it still lives.
+    let now = fresh_enough(vault, totp, options)?;
+    if now.step != code.step {
+        return Err(expiring(vault, &now).into());
     }
-    Ok(code)
+    Ok(now)
 }
 
-fn claim(vault: &Vault<'_>, stored: &Stored, code: &OneTimeCode, now: Timestamp) -> Result<(), Fault> {
+/// The current code, if it lives long enough.
+fn fresh_enough(vault: &Vault<'_>, totp: &Totp, options: CodeOptions) -> Result<OneTimeCode> {
+    let code = totp.code_at(vault.now())?;
+    let min_valid = u16::try_from(options.min_valid_seconds).ok().filter(|&seconds| seconds < code.period);
+    let Some(min_valid) = min_valid else {
+        return Err(Error::bad_request("min_valid_seconds must be a whole number from 0 to the period minus 1"));
+    };
+    if code.valid_for_seconds < min_valid { Err(expiring(vault, &code)) } else { Ok(code) }
+}
+
+fn expiring(vault: &Vault<'_>, code: &OneTimeCode) -> Error {
+    Error::new(Code::CodeExpiring, "the current code has less life left than min_valid_seconds")
+        .retry_after(seconds_until(vault.now(), code.expires_at))
+}
+
+fn claim(vault: &Vault<'_>, stored: &Stored, code: &OneTimeCode) -> Result<(), Fault> {
     let not_supported = || Error::new(Code::NotSupported, "exclusive needs a key-value store with compare-and-swap");
     if !vault.platform.store.has_atomics() {
         return Err(not_supported().into());
@@ -69,11 +80,12 @@ fn claim(vault: &Vault<'_>, stored: &Stored, code: &OneTimeCode, now: Timestamp)
         Claim::Taken { next_step } => {
             let free_at = Timestamp::from_seconds(next_step.saturating_mul(u64::from(code.period)));
             Err(Error::new(Code::CodeTaken, "an exclusive caller already got the code of this time step")
-                .retry_after(seconds_until(now, free_at))
+                .retry_after(seconds_until(vault.now(), free_at))
                 .into())
         }
         Claim::ClockBehind => {
-            Err(Error::new(Code::ClockBehind, "codes of later time steps were given out: the clock runs behind").into())
+            let message = "codes of later time steps were given out: the clock runs behind";
+            Err(Error::new(Code::ClockBehind, message).retry_after(u32::from(code.period)).into())
         }
     }
 }

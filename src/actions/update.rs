@@ -143,7 +143,10 @@ pub(super) fn commit_if_changed(
     if values.is_some() || totp_changes {
         new.set_totp(vault, totp.unwrap_or(old_totp.as_ref()))?;
     }
-    if totp_changes {
+    // A credential keeps its claim record as long as its time steps are the same: setting a secret once more must not
+    // give a step out once more.
+    let period = |stored: &Stored| stored.totp.as_ref().map(|totp| totp.settings.period());
+    if totp_changes && (new.claim.is_none() || period(&new) != period(&old)) {
         new.set_claim(vault, transaction)?;
     }
     new.version += 1;

@@ -121,9 +121,11 @@ impl<'a> Records<'a> {
         let (base, seq) = (found.bytes, found.state.history().seq);
         let mut handle = found.handle;
         for _ in 0..SWAPS_MAX {
+            let is_plain = !self.platform.store.has_atomics() || Mutation::SetInsteadOfSwap.is_on();
             let answer = match handle.take() {
-                Some(handle) if !Mutation::SetInsteadOfSwap.is_on() => handle.swap(&bytes),
-                _ => self.platform.store.set(key, &bytes).map(|()| Swap::Stored),
+                Some(handle) if !is_plain => handle.swap(&bytes),
+                _ if is_plain => self.platform.store.set(key, &bytes).map(|()| Swap::Stored),
+                _ => return Err(outcome_unknown()),
             };
             // The answer decides nothing: hosts report failures that were written and successes that were lost.
             if Mutation::SkipReadBack.is_on() && answer == Ok(Swap::Stored) {
@@ -187,7 +189,7 @@ impl<'a> Records<'a> {
     }
 }
 
-fn outcome_unknown() -> Error {
+pub(super) fn outcome_unknown() -> Error {
     Error::new(
         Code::OutcomeUnknown,
         "the store does not tell whether the change was made; it was made wholly or not at all: read before trying again",

@@ -30,8 +30,7 @@ impl Catalog<'_> {
         if self.records.current::<Root>(&self.records.keys.root())?.is_some() {
             return Ok(false);
         }
-        self.create_root(options)?;
-        Ok(true)
+        self.create_root(options)
     }
 
     /// Whether a root was ever created or begun. Read by `get`, which disturbs no election: where it is stale, that
@@ -40,13 +39,15 @@ impl Catalog<'_> {
         Ok(self.records.platform.store.get(&self.records.keys.seed())?.is_some())
     }
 
-    pub(super) fn create_root(&self, options: InitOptions) -> Result<()> {
+    /// True if the root that is there afterwards is this caller's.
+    pub(super) fn create_root(&self, options: InitOptions) -> Result<bool> {
         let store = self.records.platform.store;
         let seed = self.records.keys.seed();
         let elected = if Mutation::NoElection.is_on() {
             true
         } else if store.has_atomics() {
-            store.increment(&seed, 1)? == 1
+            // It may have been counted all the same, and then nobody else is elected any more.
+            store.increment(&seed, 1).map_err(|_| super::cell::outcome_unknown())? == 1
         } else if self.is_seeded()? {
             false
         } else {
@@ -57,15 +58,16 @@ impl Catalog<'_> {
         if !elected && !options.force && !Mutation::TakeOverInit.is_on() {
             // The one who was elected may be done by now.
             return match self.records.current::<Root>(&key)? {
-                Some(_) => Ok(()),
+                Some(_) => Ok(false),
                 None => Err(uninitialised()),
             };
         }
         let node_bytes = options.node_bytes.unwrap_or(NODE_BYTES_DEFAULT);
-        let root = Root::new(node_bytes, self.records.fresh_commit_id()?)
+        let commit = self.records.fresh_commit_id()?;
+        let root = Root::new(node_bytes, commit)
             .ok_or_else(|| Error::new(Code::Internal, "an empty root could not be encoded"))?;
-        self.records.create_cell(&key, &root)?;
-        Ok(())
+        let found = self.records.create_cell(&key, &root)?;
+        Ok(found.state.history.commit_at(1) == Some(commit))
     }
 }
 

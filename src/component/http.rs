@@ -7,7 +7,6 @@ use super::bindings::wasi::io::streams::StreamError;
 use super::platform::{Bucket, HostRandom, HostSettings, WallClock};
 use crate::http::{self, BodyError, Request, Response};
 use crate::platform::Platform;
-use crate::settings;
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
@@ -29,7 +28,7 @@ impl Guest for Component {
             headers: &headers,
             body: read_body(request),
         };
-        let bucket = Bucket::new(settings::bucket(&HostSettings));
+        let bucket = Bucket::default();
         let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
         send(http::respond(platform, &HostSettings, &request), response_out);
     }

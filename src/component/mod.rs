@@ -39,7 +39,7 @@ struct Component;
 fn with_vault<T>(action: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
     let settings = HostSettings;
     let sealer = settings::sealer(&settings, settings::project(&settings)?)?;
-    let bucket = Bucket::new(settings::bucket(&settings));
+    let bucket = Bucket::default();
     let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
     action(&Vault::new(platform, &sealer))
 }

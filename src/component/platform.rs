@@ -5,7 +5,7 @@ use super::bindings::wasi::config::store as config;
 use super::bindings::wasi::keyvalue::store as keyvalue;
 use crate::error::{Code, Error};
 use crate::platform::{Clock, Random};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::{CompareAndSwap, KeyPage, Store, StoreError};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
@@ -20,8 +20,8 @@ use {super::bindings::wasi::keyvalue::atomics, crate::store::Swap};
 pub struct HostSettings;
 
 impl Settings for HostSettings {
-    fn get(&self, name: &str) -> Option<String> {
-        config::get(name).ok().flatten()
+    fn get(&self, name: &str) -> Result<Option<String>, Error> {
+        config::get(name).map_err(|_| settings::unavailable())
     }
 }
 
@@ -49,22 +49,19 @@ impl Random for HostRandom {
     }
 }
 
-/// A bucket of `wasi:keyvalue`, opened by its first use.
+/// The configured bucket of `wasi:keyvalue`, opened by its first use.
+#[derive(Default)]
 pub struct Bucket {
-    name: String,
     opened: OnceCell<keyvalue::Bucket>,
 }
 
 impl Bucket {
-    pub fn new(name: String) -> Self {
-        Self { name, opened: OnceCell::new() }
-    }
-
     fn open(&self) -> Result<&keyvalue::Bucket, StoreError> {
         if let Some(bucket) = self.opened.get() {
             return Ok(bucket);
         }
-        let bucket = keyvalue::open(&self.name)?;
+        let name = settings::bucket(&HostSettings).map_err(|_| StoreError::Other)?;
+        let bucket = keyvalue::open(&name)?;
         Ok(self.opened.get_or_init(|| bucket))
     }
 }

@@ -29,7 +29,11 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
             root.text("message", error.message());
         }
     });
-    Response::json(status, body)
+    let mut response = Response::json(status, body);
+    if failure.is_some() {
+        response.add("retry-after", "5");
+    }
+    response
 }
 
 /// The checks in their order; the first that fails ends them, with its name.

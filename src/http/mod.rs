@@ -29,7 +29,14 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// Answers a request. Errors are responses too.
 pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Response {
-    let mut response = answer(platform, settings, request).unwrap_or_else(|error| Response::error(&error));
+    let mut response = answer(platform, settings, request).unwrap_or_else(|error| {
+        let mut response = Response::error(&error);
+        // These say the same a second time, or recognise it: repeating them is how their outcome becomes known.
+        if error.code() == Code::OutcomeUnknown && matches!(request.method, "POST" | "PUT") {
+            response.headers.retain(|(name, _)| *name != "x-should-retry");
+        }
+        response
+    });
     if let Some(id) = request.id() {
         response.add("x-request-id", id);
     }

@@ -36,7 +36,8 @@ impl Response {
         if code == Code::Unauthorized {
             response.add("www-authenticate", "Bearer");
         }
-        if !code.is_transient() {
+        // After an unknown outcome the client has to look first; and no waiting sets a clock.
+        if !code.is_transient() || matches!(code, Code::OutcomeUnknown | Code::ClockUnset) {
             // The official clients repeat 409 and 500 by themselves otherwise.
             response.add("x-should-retry", "false");
         }

@@ -156,7 +156,11 @@ impl Sealer {
                 let derived = self.derived(position, Purpose::Idempotency)?;
                 let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(derived.key.as_slice())
                     .map_err(|_| Error::new(Code::Internal, "a key has the wrong length"))?;
-                mac.update(&length_prefixed(parts));
+                // Part by part: they can hold secrets, of which no copy should be made.
+                for part in parts {
+                    mac.update(&length_prefix(part));
+                    mac.update(part);
+                }
                 let full: [u8; 32] = mac.finalize().into_bytes().into();
                 let (half, _) = full.split_first_chunk::<16>().ok_or_else(|| corrupt(Purpose::Idempotency))?;
                 Ok(*half)
@@ -205,10 +209,14 @@ fn cipher(derived: &Derived) -> XChaCha20Poly1305 {
 fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
-        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&length_prefix(part));
         bytes.extend_from_slice(part);
     }
     bytes
+}
+
+fn length_prefix(part: &[u8]) -> [u8; 8] {
+    (part.len() as u64).to_le_bytes()
 }
 
 #[cfg(test)]

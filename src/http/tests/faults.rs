@@ -141,3 +141,18 @@ fn a_root_that_the_store_lost_is_no_empty_vault() {
         assert_eq!(answer.header("retry-after").map(String::from), Some("1".into()));
     }
 }
+
+/// A default in place of a setting that the host fails to read would lead to another vault, or refuse a good token.
+#[test]
+fn a_setting_that_cannot_be_read_is_no_setting_that_is_missing() {
+    for setting in [KEYS, TOKENS] {
+        let world = World::default();
+        world.create("n", None);
+        world.unreadable.set(Some(setting));
+        for answer in every_operation(&world, &world.store) {
+            answer.is(503, "storage_unavailable");
+        }
+        world.unreadable.set(None);
+        assert_eq!(world.get("/credentials/n").status, 200, "nothing was changed");
+    }
+}
