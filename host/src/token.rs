@@ -6,6 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
+use subtle::ConstantTimeEq;
 
 /// What a token can be allowed, in the order it is printed.
 pub const SCOPES: [&str; 5] = ["read", "totp", "write", "supply", "admin"];
@@ -24,6 +25,9 @@ pub fn generate() -> Result<String> {
 pub fn hash(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// 9999-12-31T23:59:59Z, in seconds since 1970.
+const EXPIRY_MAX: u64 = 253_402_300_799;
 
 /// One entry: `name:project:scope+scope:sha256hex`, with `:expiry` in seconds since 1970 at its end if it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ impl FromStr for Entry {
         let is_hash = hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         ensure!(is_hash, "the hash must be 64 lower-case hexadecimal digits");
         let expiry = expiry.map(|text| text.parse()).transpose().context("the expiry must be a number of seconds")?;
+        ensure!(expiry.is_none_or(|seconds| seconds <= EXPIRY_MAX), "the expiry must not be after the year 9999");
         let scopes = parse_scopes(scopes, '+')?;
         Ok(Self { name: name.into(), project: project.into(), scopes, hash: hash.into(), expiry })
     }
@@ -106,10 +111,13 @@ impl Entries {
         self.0.iter().map(Entry::to_string).collect::<Vec<_>>().join(" ")
     }
 
-    /// The name of the entry a token belongs to, expired or not.
+    /// The name of the entry a token belongs to, expired or not. All entries are compared in constant time.
     pub fn name_of(&self, token: &str) -> Option<&str> {
         let hash = hash(token);
-        self.0.iter().find(|entry| entry.hash == hash).map(|entry| entry.name.as_str())
+        self.0.iter().fold(None, |found, entry| {
+            let is_ours = bool::from(entry.hash.as_bytes().ct_eq(hash.as_bytes()));
+            if is_ours { Some(entry.name.as_str()) } else { found }
+        })
     }
 }
 
