@@ -158,11 +158,17 @@ impl Vault {
     }
 
     pub fn verify(&self) -> Result<Report, Error> {
-        self.typed(async |i| i.exports.strongroom_vault_maintenance().call_verify(&mut i.store).await)
+        self.typed(async |i| {
+            i.allow_maintenance();
+            i.exports.strongroom_vault_maintenance().call_verify(&mut i.store).await
+        })
     }
 
     pub fn sweep(&self) -> Result<Swept, Error> {
-        self.typed(async |i| i.exports.strongroom_vault_maintenance().call_sweep(&mut i.store).await)
+        self.typed(async |i| {
+            i.allow_maintenance();
+            i.exports.strongroom_vault_maintenance().call_sweep(&mut i.store).await
+        })
     }
 
     fn typed<T>(&self, call: impl AsyncFnOnce(&mut Instance<vault::Vault>) -> Called<T>) -> Result<T, Error> {

@@ -3,7 +3,7 @@
 
 use crate::bindings::agent::{Agent, AgentPre};
 use crate::bindings::vault::{Vault, VaultPre};
-use crate::engine::Engine;
+use crate::engine::{Engine, MAX_MAINTENANCE_MEMORY_BYTES};
 use crate::instance::{self, Services, State};
 use crate::{Result, plain};
 use anyhow::Context;
@@ -19,6 +19,9 @@ use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 /// How long one call may run before the instance is ended.
 pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// The same for [`Instance::allow_maintenance`].
+pub const MAINTENANCE_TIME_LIMIT: Duration = Duration::from_secs(3600);
+
 /// A component of one of the worlds `agent`, `vault` and `edge`.
 #[derive(Clone)]
 pub struct Component {
@@ -32,6 +35,14 @@ pub struct Instance<T> {
     /// To be passed to every call.
     pub store: Store<State>,
     pub exports: T,
+}
+
+impl<T> Instance<T> {
+    /// Gives its calls the time and the memory to walk over a whole store.
+    pub fn allow_maintenance(&mut self) {
+        self.store.set_epoch_deadline(Engine::ticks(MAINTENANCE_TIME_LIMIT));
+        self.store.data_mut().memory.max_bytes = MAX_MAINTENANCE_MEMORY_BYTES;
+    }
 }
 
 /// Why an HTTP request got no answer from the component.
@@ -124,7 +135,7 @@ impl Component {
 
     fn store(&self, services: &Services) -> Store<State> {
         let mut store = Store::new(self.agent.engine(), State::new(services.clone()));
-        store.limiter(|state| &mut state.limits);
+        store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(Engine::ticks(CALL_TIME_LIMIT));
         store
     }

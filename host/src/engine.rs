@@ -11,6 +11,9 @@ pub const MAX_INSTANCES: u32 = 64;
 /// Linear memory an instance can grow to, in bytes. Listing a page of the largest credentials needs a few MiB.
 pub const MAX_MEMORY_BYTES: usize = 64 << 20;
 
+/// The same for an instance that walks over the whole store; that takes some 50 bytes for each record there is.
+pub const MAX_MAINTENANCE_MEMORY_BYTES: usize = 512 << 20;
+
 /// How often running instances are checked against their time limit.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -66,7 +69,7 @@ fn pool() -> PoolingAllocationConfig {
         .total_memories(MAX_INSTANCES)
         .total_tables(MAX_INSTANCES * 4)
         .total_stacks(MAX_INSTANCES)
-        .max_memory_size(MAX_MEMORY_BYTES)
+        .max_memory_size(MAX_MAINTENANCE_MEMORY_BYTES)
         // Cheaper to clear by hand than to give back to the kernel and fault in again.
         .linear_memory_keep_resident(512 << 10)
         .table_keep_resident(64 << 10);

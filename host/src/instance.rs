@@ -7,8 +7,8 @@ use crate::engine::MAX_MEMORY_BYTES;
 use crate::keyvalue::KeyValue;
 use std::future::Future;
 use std::sync::Arc;
+use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi_http::p2::bindings::http::types as http_types;
 use wasmtime_wasi_http::{WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 use wasmtime_wasi_io::IoView;
@@ -31,7 +31,7 @@ pub struct Services {
 pub struct State {
     pub(crate) services: Services,
     pub(crate) table: ResourceTable,
-    pub(crate) limits: StoreLimits,
+    pub(crate) memory: MemoryLimit,
     /// Held from the first compare-and-swap handle to the end of the instance.
     pub(crate) turn: Option<tokio::sync::OwnedMutexGuard<()>>,
     http: WasiHttpCtx,
@@ -40,8 +40,39 @@ pub struct State {
 
 impl State {
     pub(crate) fn new(services: Services) -> Self {
-        let limits = StoreLimitsBuilder::new().memory_size(MAX_MEMORY_BYTES).build();
-        Self { services, table: ResourceTable::new(), limits, turn: None, http: WasiHttpCtx::new(), hooks: Hooks }
+        Self {
+            services,
+            table: ResourceTable::new(),
+            memory: MemoryLimit { max_bytes: MAX_MEMORY_BYTES, bytes: 0 },
+            turn: None,
+            http: WasiHttpCtx::new(),
+            hooks: Hooks,
+        }
+    }
+
+    /// Bytes of the instance's linear memory. It never shrinks, so this is also the most there ever was.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.bytes
+    }
+}
+
+/// Bounds an instance's linear memory, and remembers its size.
+pub(crate) struct MemoryLimit {
+    pub max_bytes: usize,
+    bytes: usize,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired <= self.max_bytes;
+        if allowed {
+            self.bytes = desired;
+        }
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
     }
 }
 

@@ -34,9 +34,9 @@ mod testing;
 pub mod token;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use component::{CALL_TIME_LIMIT, Component, HandleError, Instance};
+pub use component::{CALL_TIME_LIMIT, Component, HandleError, Instance, MAINTENANCE_TIME_LIMIT};
 pub use config::Config;
-pub use engine::{Engine, MAX_INSTANCES, MAX_MEMORY_BYTES};
+pub use engine::{Engine, MAX_INSTANCES, MAX_MAINTENANCE_MEMORY_BYTES, MAX_MEMORY_BYTES};
 pub use instance::{Services, State};
 pub use keyvalue::{KeyValue, MemoryStore, SqliteStore};
 pub use state::{StateConfig, StateDir};

@@ -2,7 +2,7 @@
 
 use super::Vault;
 use super::stored::Stored;
-use crate::catalog::{Entry, Fault, Index, Kind, Snapshot};
+use crate::catalog::{Entry, Fault, Index, Snapshot};
 use crate::error::Result;
 use crate::seal::Purpose;
 use alloc::vec::Vec;
@@ -37,8 +37,7 @@ pub fn verify(vault: &Vault<'_>) -> Result<Report> {
         };
         indexes_agree(vault, snapshot, &mut report)?;
         // Listing last: what a writer adds meanwhile is no orphan of this snapshot, but a count is all this is.
-        let orphans = vault.catalog.listed()?.iter().filter(|record| !structure.refers_to(record)).count();
-        report.orphans = orphans as u64;
+        vault.catalog.for_each_listed(|record| report.orphans += u64::from(!structure.refers_to(&record)))?;
         Ok(report)
     })
 }
@@ -53,18 +52,22 @@ fn indexes_agree(vault: &Vault<'_>, snapshot: &Snapshot<'_>, report: &mut Report
         report.credentials += 1;
         names.add(stored.name.as_bytes(), stored.id.as_bytes());
         domains.add(&stored.domain_key(), &[]);
-        let values = stored.values(|record| snapshot.record(record))?;
+        let values = stored.values(|record| {
+            let plain = snapshot.record(record)?;
+            report.bodies += 1;
+            report.bytes += plain.expose().len() as u64;
+            Ok(plain)
+        })?;
         if !values.keys().eq(stored.value_keys.iter().map(|key| key.as_str())) {
             return Err(Fault::corrupt(Purpose::Body));
         }
         stored.totp(vault.sealer)?;
-        for record in &entry.records {
-            report.bytes += vault.catalog.record_bytes(*record)?;
-            match record.kind {
-                Kind::Body => report.bodies += 1,
-                Kind::Claim => report.claims += 1,
-                Kind::Node => return Err(broken()),
-            }
+        if let Some(claim) = stored.claim {
+            report.claims += 1;
+            report.bytes += vault.catalog.claim_bytes(claim)?;
+        }
+        if entry.records.len() != usize::from(stored.body.is_some()) + usize::from(stored.claim.is_some()) {
+            return Err(broken());
         }
         Ok(ControlFlow::Continue(()))
     })?;

@@ -30,7 +30,7 @@ pub struct Structure {
     pub depths: [u32; 3],
     /// Nodes outside the root.
     pub nodes: u64,
-    /// Sealed bytes of the root and the nodes.
+    /// Bytes of the root and the nodes before they are sealed.
     pub bytes: u64,
     /// Everything the root refers to, its garbage excluded.
     pub reachable: BTreeSet<RecordRef>,
@@ -72,20 +72,26 @@ impl Catalog<'_> {
     }
 
     /// All records of the project that the bucket lists.
-    pub fn listed(&self) -> Result<BTreeSet<RecordRef>> {
+    fn listed(&self) -> Result<BTreeSet<RecordRef>> {
         let mut listed = BTreeSet::new();
+        self.for_each_listed(|record| {
+            listed.insert(record);
+        })?;
+        Ok(listed)
+    }
+
+    /// Visits each record of the project that the bucket lists. Keys of others and keys that are no record are passed
+    /// over.
+    pub fn for_each_listed(&self, mut visit: impl FnMut(RecordRef)) -> Result<()> {
         let mut cursor = None;
         loop {
             let page = self.records.platform.store.list_keys(cursor.as_deref())?;
-            for record in page.keys.iter().filter_map(|key| self.records.keys.parse(key)) {
-                listed.insert(record);
-            }
+            page.keys.iter().filter_map(|key| self.records.keys.parse(key)).for_each(&mut visit);
             match page.cursor {
                 Some(next) => cursor = Some(next),
-                None => break,
+                None => return Ok(()),
             }
         }
-        Ok(listed)
     }
 
     /// Walks over all nodes of a snapshot and checks the rules of the structure.
@@ -97,18 +103,10 @@ impl Catalog<'_> {
         Ok(structure)
     }
 
-    /// The sealed size of a record; it must open.
-    pub fn record_bytes(&self, record: RecordRef) -> Result<u64, Fault> {
-        let plain = match record.kind {
-            Kind::Claim => self
-                .records
-                .current::<super::claim::Claims>(&self.records.keys.record(record))?
-                .ok_or(Fault::Missing(Kind::Claim))?
-                .bytes
-                .len(),
-            _ => self.records.read(record)?.expose().len(),
-        };
-        Ok(plain as u64)
+    /// The size of a claim record; it must open.
+    pub fn claim_bytes(&self, record: RecordRef) -> Result<u64, Fault> {
+        let found = self.records.current::<super::claim::Claims>(&self.records.keys.record(record))?;
+        Ok(found.ok_or(Fault::Missing(Kind::Claim))?.state.encode().len() as u64)
     }
 
     fn examine(&self, root: &Root, structure: &mut Structure) -> Result<(), Fault> {

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::ops::Bound;
 
 /// Keys per page of [`Store::list_keys`]; small, so that paging is exercised.
 const KEYS_PER_PAGE: usize = 100;
@@ -55,10 +56,9 @@ impl Store for MemoryStore {
     fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
         let entries = self.entries.borrow();
         let mut keys: Vec<String> = entries
-            .keys()
-            .filter(|key| cursor.is_none_or(|cursor| key.as_str() > cursor))
+            .range::<str, _>((cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+            .map(|(key, _)| key.clone())
             .take(KEYS_PER_PAGE + 1)
-            .cloned()
             .collect();
         let more = keys.len() > KEYS_PER_PAGE;
         keys.truncate(KEYS_PER_PAGE);

@@ -41,6 +41,7 @@ pub fn verify(common: Common) -> Result<ExitCode> {
     let setup = common.open()?;
     let report = block_on(async {
         let mut instance = setup.instance().await?;
+        instance.allow_maintenance();
         let report = instance.exports.strongroom_vault_maintenance().call_verify(&mut instance.store).await;
         answer(report).map_err(|error| setup.explain(error))
     })?;
@@ -62,6 +63,7 @@ pub fn sweep(common: Common) -> Result<ExitCode> {
     let setup = common.open()?;
     let swept = block_on(async {
         let mut instance = setup.instance().await?;
+        instance.allow_maintenance();
         let swept = instance.exports.strongroom_vault_maintenance().call_sweep(&mut instance.store).await;
         answer(swept).map_err(|error| setup.explain(error))
     })?;

@@ -3,6 +3,7 @@
 
 use super::{Expected, KeyPage, KeyValue, StoreError};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Mutex;
 
 /// Keys per page of a listing; small, so that paging is exercised.
@@ -236,10 +237,12 @@ impl KeyValue for MemoryStore {
 
     fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
         self.run(Kind::ListKeys, "", None, |entries, _| {
+            let after =
+                cursor.map_or(Bound::Included(place(bucket, "")), |cursor| Bound::Excluded(place(bucket, cursor)));
             let mut keys: Vec<String> = entries
-                .keys()
-                .filter(|(b, key)| b == bucket && cursor.is_none_or(|cursor| key.as_str() > cursor))
-                .map(|(_, key)| key.clone())
+                .range((after, Bound::Unbounded))
+                .take_while(|((b, _), _)| b == bucket)
+                .map(|((_, key), _)| key.clone())
                 .take(KEYS_PER_PAGE + 1)
                 .collect();
             let more = keys.len() > KEYS_PER_PAGE;
