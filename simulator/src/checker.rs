@@ -34,8 +34,10 @@ pub struct Circumstances {
     pub key_lost: bool,
     /// The vault has a root now.
     pub has_root: bool,
-    /// The caller's clock shows a time before 2020.
+    /// The caller's clock showed a time before 2020.
     pub clock_unset: bool,
+    /// The caller's clock showed more than one time step since the call.
+    pub clock_moved_on: bool,
 }
 
 pub struct Checker {
@@ -48,8 +50,8 @@ pub struct Checker {
     has_root: bool,
     /// The newest id that was ever assigned.
     newest: String,
-    /// Who got the code of a credential's secret for a time step.
-    exclusive: BTreeMap<(String, String, u64), OpId>,
+    /// Who got the code of a credential, as long as it has had a secret, for a time step.
+    exclusive: BTreeMap<(String, u64, u64), OpId>,
     /// Every id that was ever seen, oldest first.
     pub known_ids: Vec<String>,
 }
@@ -215,7 +217,7 @@ impl Checker {
         if !self.records[op].action.is_exclusive() {
             return Ok(());
         }
-        let key = (cred.id.clone(), cred.totp.clone().unwrap_or_default(), code.step);
+        let key = (cred.id.clone(), cred.claims, code.step);
         match self.exclusive.insert(key, op) {
             None => Ok(()),
             Some(other) => Err(format!("got the code of time step {} that #{other} had got already", code.step)),
@@ -255,6 +257,7 @@ impl Checker {
             Code::OriginRefused => commits_since > 0 || self.host.is_stale(),
             Code::StorageCorrupt => now.key_lost,
             Code::CodeTaken | Code::ClockBehind => self.others_want_codes(op),
+            Code::CodeExpiring => now.clock_moved_on && record.action.is_exclusive(),
             Code::ClockUnset => now.clock_unset && matches!(record.action, Action::Code { .. } | Action::Supply { .. }),
             Code::NotSupported => {
                 !self.host.has_atomics() && (needs_atomics(&record.action) || record.action.is_exclusive())
@@ -291,11 +294,11 @@ fn needs_atomics(action: &Action) -> bool {
 fn assemble(shown: &[(Seen, Option<Values>)], before: &Snapshot, effect: &Effect) -> Result<Snapshot, String> {
     let cred = |(seen, values): &(Seen, Option<Values>)| {
         let old = before.iter().find(|cred| cred.id == seen.id);
-        let (totp, key) = match (effect, old) {
-            (Effect::Replaces(_, cred), _) if cred.id == seen.id => (cred.totp.clone(), cred.key.clone()),
-            (_, Some(old)) => (old.totp.clone(), old.key.clone()),
-            (Effect::Appends(draft, key), None) => (draft.totp.clone(), key.clone()),
-            _ => (None, None),
+        let (totp, claims, key) = match (effect, old) {
+            (Effect::Replaces(_, cred), _) if cred.id == seen.id => (cred.totp.clone(), cred.claims, cred.key.clone()),
+            (_, Some(old)) => (old.totp.clone(), old.claims, old.key.clone()),
+            (Effect::Appends(draft, key), None) => (draft.totp.clone(), 1, key.clone()),
+            _ => (None, 1, None),
         };
         let values = match (values, old) {
             (Some(values), _) => values.clone(),
@@ -312,6 +315,7 @@ fn assemble(shown: &[(Seen, Option<Values>)], before: &Snapshot, effect: &Effect
             updated_ms: seen.updated_ms,
             values,
             totp: seen.has_totp.then(|| totp.unwrap_or_else(unknown)),
+            claims,
             key,
         };
         if !seen.shows(&cred) {

@@ -40,6 +40,11 @@ pub fn code_of(secret: &str, step: u64) -> String {
     code.map(|code| code.code).unwrap_or_default()
 }
 
+/// The number of a point in time's step.
+pub fn time_step(now: Timestamp) -> u64 {
+    now.seconds() / PERIOD_SECONDS
+}
+
 /// Calls an action.
 pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Result<Reply> {
     let vault = Vault::new(platform, sealer);

@@ -20,6 +20,8 @@ pub struct Cred {
     pub values: Values,
     /// The secret of its one-time codes, in base32.
     pub totp: Option<String>,
+    /// The version that gave it a secret when it had none, or the first: since then its codes are shared out.
+    pub claims: u64,
     /// The idempotency key it was created with.
     pub key: Option<String>,
 }
@@ -202,6 +204,7 @@ impl Effect {
                     updated_ms: last.created_ms,
                     values: draft.values.clone(),
                     totp: draft.totp.clone(),
+                    claims: 1,
                     key: key.clone(),
                 };
                 rest == before.as_slice() && **last == appended && last.id.as_str() > newest
@@ -244,6 +247,9 @@ fn replaced(snapshot: &Snapshot, position: usize, change: impl FnOnce(&mut Cred)
         return Effect::Nothing;
     }
     cred.version += 1;
+    if old.totp.is_none() && cred.totp.is_some() {
+        cred.claims = cred.version;
+    }
     Effect::Replaces(position, cred)
 }
 
@@ -261,6 +267,7 @@ mod tests {
             updated_ms: 5,
             values: Values::from([("user".into(), "u".into())]),
             totp: None,
+            claims: 1,
             key: None,
         })
     }

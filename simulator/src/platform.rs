@@ -189,6 +189,8 @@ pub struct SimClock {
     world: Rc<RefCell<World>>,
     faults: ClockFaults,
     ms_per_step: u64,
+    /// What it showed since the newest call, earliest and latest.
+    shown: Cell<Option<(Timestamp, Timestamp)>>,
 }
 
 impl SimClock {
@@ -196,7 +198,13 @@ impl SimClock {
     pub const START_MS: u64 = 1_748_736_000_000;
 
     pub fn new(world: Rc<RefCell<World>>, faults: ClockFaults, ms_per_step: u64) -> Self {
-        Self { world, faults, ms_per_step }
+        Self { world, faults, ms_per_step, shown: Cell::new(None) }
+    }
+
+    /// The earliest and the latest time it showed since this was last asked.
+    pub fn take_shown(&self) -> (Timestamp, Timestamp) {
+        let now = self.now();
+        self.shown.take().unwrap_or((now, now))
     }
 }
 
@@ -210,7 +218,10 @@ impl Clock for SimClock {
             world.stats.count(Fault::ClockBack);
             ms -= back_ms;
         }
-        Timestamp(ms.max(0) as u64)
+        let now = Timestamp(ms.max(0) as u64);
+        let (earliest, latest) = self.shown.get().unwrap_or((now, now));
+        self.shown.set(Some((earliest.min(now), latest.max(now))));
+        now
     }
 }
 

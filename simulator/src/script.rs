@@ -10,8 +10,7 @@ use crate::stage::Stage;
 use corosensei::Yielder;
 use std::cell::Cell;
 use strongroom::error::Code;
-use strongroom::platform::{Clock, Platform};
-use strongroom::time::Timestamp;
+use strongroom::platform::Platform;
 
 /// How often a create with an idempotency key is repeated after an unknown outcome.
 const REPEATS_MAX: u32 = 2;
@@ -33,6 +32,7 @@ impl Stage {
                 let action = self.action(&call);
                 let op = self.invoked(Caller::Actor(number), action.clone());
                 store.begin(op);
+                clock.take_shown();
                 let outcome = driver::perform(platform, &self.sealer, &action).map_err(|error| error.code());
                 follow_up = next_page(&call, &outcome);
                 if matches!(call, Call::Create { keyed: true, .. })
@@ -42,7 +42,7 @@ impl Stage {
                     repeats += 1;
                     follow_up = Some(call);
                 }
-                self.returned(op, outcome, clock.now() < Timestamp::CLOCK_SET);
+                self.returned(op, outcome, clock.take_shown());
             }
             next_call.set(next_call.get() + 1);
         }

@@ -91,8 +91,8 @@ impl Stage {
         op
     }
 
-    /// An action has answered; `clock_unset`: its caller's clock shows a time before 2020.
-    pub fn returned(&self, op: OpId, outcome: Result<Reply, Code>, clock_unset: bool) {
+    /// An action has answered; `clock`: the earliest and the latest time that its caller's clock showed meanwhile.
+    pub fn returned(&self, op: OpId, outcome: Result<Reply, Code>, clock: (Timestamp, Timestamp)) {
         self.observe();
         let mut world = self.world.borrow_mut();
         let step = world.step;
@@ -113,7 +113,8 @@ impl Stage {
             strikes: world.strikes(op),
             key_lost: world.lost_keys().next().is_some(),
             has_root: world.has_root(),
-            clock_unset,
+            clock_unset: clock.0 < Timestamp::CLOCK_SET,
+            clock_moved_on: driver::time_step(clock.0) != driver::time_step(clock.1),
         };
         let out_of_interface = world.out_of_interface;
         drop(world);
@@ -173,7 +174,7 @@ impl Stage {
     pub fn operate(&self, action: Action) -> Result<(), String> {
         let op = self.invoked(Caller::Operator, action.clone());
         let outcome = self.as_operator_of(op, |platform| driver::perform(platform, &self.sealer, &action));
-        self.returned(op, outcome.clone(), false);
+        self.returned(op, outcome.clone(), (Midsummer.now(), Midsummer.now()));
         outcome.map(|_| ()).map_err(|code| format!("the operator's `{action}` answers {}", code.as_str()))
     }
 

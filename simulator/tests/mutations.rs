@@ -41,6 +41,11 @@ fn every_mutation_is_caught() {
         let report = campaign.play(|| Mutation::choose(Some(mutation)));
         // The failure was explained on this thread.
         Mutation::choose(None);
+        if let Some(failure) = &report.failure {
+            // It is the mutation that was caught, and nothing else.
+            let control = Campaign { seeds: 1, first: failure.seed, ..campaign }.play(|| Mutation::choose(None));
+            assert!(control.failure.is_none(), "seed {} fails on {host} without a mutation", failure.seed);
+        }
         match &report.failure {
             Some(failure) => drop(writeln!(
                 std::io::stdout(),
