@@ -18,6 +18,7 @@ cargo xtask <command>
   component               build the component only (1 minute; every world: `build`)
   test                    everything CI runs (about 15 minutes from cold, 3 when built)
   simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42
+  bench [ARGS]            time, bytes and operations by size of vault and node (some minutes; ARGS: see `bench help`)
   public-suffixes FILE SOURCE
                           make the table of public suffixes from a published list; SOURCE: its package and version";
 
@@ -52,6 +53,11 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
         ("simulate", _) => Command::cargo(["run", "--release", "--quiet", "--package", "strongroom-simulator", "--"])
             .args(arguments)
             .run(),
+        ("bench", _) => {
+            component::build(&component::EDGE)?;
+            build_host()?;
+            Command::new(root().join("target/release/bench")).args(arguments).run()
+        }
         ("public-suffixes", [file, source]) => public_suffix::run(file.as_ref(), source, &root().join("src/origin")),
         ("help" | "--help" | "-h", _) => {
             println!("{HELP}");
