@@ -202,25 +202,33 @@ impl Checker {
         if !record.effects.is_empty() && self.host.has_atomics() {
             return Err(format!("answered {reply}, which is not what it committed"));
         }
-        for index in self.window(op).rev() {
-            if let Some(fits) = fits(&record.action, reply, &self.commits[index])
-                && record.action.effect(&self.commits[index]) == Effect::Nothing
-            {
-                return self.check_exclusive(op, reply, &fits);
-            }
+        let mut fitting = self.window(op).rev().filter_map(|index| {
+            let snapshot = &self.commits[index];
+            fits(&record.action, reply, snapshot).filter(|_| record.action.effect(snapshot) == Effect::Nothing)
+        });
+        if let (Reply::Code(code) | Reply::Supplied(_, Some(code)), true) = (reply, record.action.is_exclusive()) {
+            let creds: Vec<Rc<Cred>> = fitting.flatten().collect();
+            return self.check_exclusive(op, code.step, &creds);
         }
-        Err(format!("answered {reply}, which fits no snapshot from its call to its answer"))
+        fitting
+            .next()
+            .map(|_| ())
+            .ok_or_else(|| format!("answered {reply}, which fits no snapshot from its call to its answer"))
     }
 
-    fn check_exclusive(&mut self, op: OpId, reply: &Reply, cred: &Option<Rc<Cred>>) -> Result<(), String> {
-        let (Reply::Code(code) | Reply::Supplied(_, Some(code)), Some(cred)) = (reply, cred) else { return Ok(()) };
-        if !self.records[op].action.is_exclusive() {
+    /// Notes whose code of a time step an exclusive caller got; `creds`: whose it can have been.
+    fn check_exclusive(&mut self, op: OpId, step: u64, creds: &[Rc<Cred>]) -> Result<(), String> {
+        let whose = |cred: &Rc<Cred>| (cred.id.clone(), cred.claims, step);
+        let Some(key) = creds.first().map(whose) else {
+            return Err("answered a code that fits no snapshot from its call to its answer".into());
+        };
+        if creds.iter().any(|cred| whose(cred) != key) {
+            // A name that went from one credential to another with the same secret meanwhile: it may be either's code.
             return Ok(());
         }
-        let key = (cred.id.clone(), cred.claims, code.step);
         match self.exclusive.insert(key, op) {
             None => Ok(()),
-            Some(other) => Err(format!("got the code of time step {} that #{other} had got already", code.step)),
+            Some(other) => Err(format!("got the code of time step {step} that #{other} had got already")),
         }
     }
 

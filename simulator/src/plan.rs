@@ -129,7 +129,7 @@ impl Plan {
             fault_one_in: *dice.pick(&[2, 4, 8, 16]),
             switch_one_in: *dice.pick(&[1, 1, 2, 6]),
             land_one_in: *dice.pick(&[2, 6, 20, 100]),
-            ms_per_step: *dice.pick(&[1, 50, 1000, 5000]),
+            ms_per_step: *dice.pick(&[1, 50, 500, 4000]),
         }
     }
 
@@ -164,8 +164,8 @@ impl Plan {
             fault_one_in: *dice.pick(&[0, 32]),
             switch_one_in: 1,
             land_one_in: 2,
-            // A new time step with nearly every call.
-            ms_per_step: if codes { 10_000 } else { 10 },
+            // A new time step with every other call or so.
+            ms_per_step: if codes { 3000 } else { 10 },
         }
     }
 
