@@ -87,6 +87,16 @@ impl Caller {
         start.elapsed()
     }
 
+    /// Runs a call over the whole store, and returns how much linear memory it took.
+    fn maintain<T>(&self, call: impl AsyncFnOnce(&mut Instance<Vault>) -> wasmtime::Result<Result<T, Error>>) -> usize {
+        self.runtime.block_on(async {
+            let mut instance = self.component.vault(&self.services).await.unwrap();
+            instance.allow_maintenance();
+            call(&mut instance).await.unwrap().unwrap();
+            instance.store.data().memory_bytes()
+        })
+    }
+
     /// A call that is refused before it looks at anything.
     fn nothing(&self) -> Duration {
         let start = Instant::now();
@@ -322,6 +332,12 @@ fn million(component: &Component) {
     }
     let stored: usize = store.entries(BUCKET).values().map(Vec::len).sum();
     println!("\nStored: {} bytes per credential.", stored as u64 / SIZE);
+    let start = Instant::now();
+    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_verify(&mut i.store).await);
+    println!("verify: {:.0?}, {} MiB of linear memory.", start.elapsed(), bytes >> 20);
+    let start = Instant::now();
+    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_sweep(&mut i.store).await);
+    println!("sweep: {:.0?}, {} MiB of linear memory.", start.elapsed(), bytes >> 20);
 }
 
 /// Several builds, each with the same vault of 10^4 credentials in memory.
