@@ -116,7 +116,7 @@ impl Entries {
         let hash = hash(token);
         self.0.iter().fold(None, |found, entry| {
             let is_ours = bool::from(entry.hash.as_bytes().ct_eq(hash.as_bytes()));
-            if is_ours { Some(entry.name.as_str()) } else { found }
+            found.or(is_ours.then_some(entry.name.as_str()))
         })
     }
 }
