@@ -254,6 +254,10 @@ fn open_and_check(path: &Path) -> anyhow::Result<Connection> {
         }
         _ => anyhow::Error::new(error).context(format!("{} cannot be used", path.display())),
     };
+    // Counted before the columns are looked at: another first start may create the table at any moment.
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
+        .map_err(explain)?;
     let columns = connection
         .prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_info('spin_key_value') ORDER BY cid")
         .and_then(|mut statement| {
@@ -265,14 +269,10 @@ fn open_and_check(path: &Path) -> anyhow::Result<Connection> {
     let found: Vec<_> = columns.iter().map(|(n, t, not_null, pk)| (n.as_str(), t.as_str(), *not_null, *pk)).collect();
     match found.as_slice() {
         [("store", "TEXT", true, 1), ("key", "TEXT", true, 2), ("value", "BLOB", true, 0)] => {}
-        [] => {
-            let others: i64 = connection
-                .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
-                .map_err(explain)?;
-            if others > 0 {
-                bail!("{} is another program's database: it has no table spin_key_value", path.display());
-            }
+        [] if tables > 0 => {
+            bail!("{} is another program's database: it has no table spin_key_value", path.display());
         }
+        [] => {}
         _ => bail!("{} is another program's database: its table spin_key_value differs", path.display()),
     }
     enable_wal(&connection).map_err(explain)?;
