@@ -22,6 +22,8 @@ const COMMITS_REMEMBERED: usize = 256;
 const CLAIMS_REMEMBERED: usize = 64;
 /// Commits after which a superseded record may be deleted.
 const GRACE_COMMITS: usize = 8;
+/// Tries to create a claim record.
+const CREATIONS: usize = 4;
 /// Changes of the root that a read survives.
 const RESTARTS: usize = 3;
 
@@ -256,7 +258,7 @@ impl Checker {
                 (now.strikes > 0 || now.key_lost || overwritten || forgotten || claim_deleted)
                     && can_be_unclear(&record.action)
             }
-            Code::StorageUnavailable => now.strikes > 0,
+            Code::StorageUnavailable => now.strikes > 0 || (record.action.is_change() && self.sweeps() >= CREATIONS),
             Code::StorageUninitialised => {
                 let stale = self.host.is_stale() && !self.started_with_root;
                 !record.had_root || (now.key_lost && !now.has_root) || stale
@@ -273,6 +275,11 @@ impl Checker {
             _ => false,
         };
         if justified { Ok(()) } else { Err(format!("answered {} without a reason", code.as_str())) }
+    }
+
+    /// How many sweeps there were: each can take a claim record away that nothing refers to yet.
+    fn sweeps(&self) -> usize {
+        self.records.iter().filter(|record| record.action == Action::Sweep).count()
     }
 
     /// Whether another exclusive caller, or this one's own process before, asked for codes at all.
