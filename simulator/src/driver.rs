@@ -121,7 +121,8 @@ pub fn verify(platform: Platform<'_>, sealer: &Sealer) -> Result<Verified> {
 }
 
 fn page(vault: &Vault<'_>, domain: Option<String>, limit: usize, offset: usize) -> Result<Reply> {
-    let query = ListQuery { domain, query: None, limit: Some(limit as i64), offset: Some(offset as i64) };
+    let (limit, offset) = (Some(limit as i64), Some(offset as i64));
+    let query = ListQuery { domain, limit, offset, ..ListQuery::default() };
     let page = actions::list(vault, &query)?;
     let items = page.items.into_iter().map(seen).collect();
     Ok(Reply::Page { items, next_offset: page.next_offset.map(|offset| offset as usize) })

@@ -17,7 +17,15 @@ use alloc::vec::Vec;
 pub struct NewCredential {
     pub name: String,
     pub domain: String,
+    /// Further sites that the values belong to.
+    pub additional_domains: Vec<String>,
     pub values: Vec<(String, SecretString)>,
+    /// Empty is the same as absent.
+    pub description: Option<String>,
+    /// Pairs of key and text, in this order.
+    pub metadata: Vec<(String, String)>,
+    /// Whether the credential starts out switched off; absent: it does not.
+    pub archived: Option<bool>,
     /// Empty is the same as absent.
     pub sso_provider: Option<String>,
     /// Empty is the same as absent.
@@ -38,6 +46,7 @@ pub(super) struct Parsed {
 
 impl NewCredential {
     pub(super) fn parse(&self) -> Result<Parsed> {
+        self.refuse_later_fields()?;
         Ok(Parsed {
             name: Name::parse(&self.name)?,
             domain: Domain::parse(&self.domain)?,
@@ -49,6 +58,24 @@ impl NewCredential {
             totp: parse_totp(self)?,
         })
     }
+}
+
+impl NewCredential {
+    /// Fields that the stored form has no place for yet are refused, never dropped in silence.
+    fn refuse_later_fields(&self) -> Result<()> {
+        let is_given = !self.additional_domains.is_empty()
+            || self.description.as_deref().is_some_and(|text| !text.is_empty())
+            || !self.metadata.is_empty()
+            || self.archived == Some(true);
+        if is_given { Err(not_stored_yet()) } else { Ok(()) }
+    }
+}
+
+pub(super) fn not_stored_yet() -> Error {
+    Error::new(
+        Code::NotSupported,
+        "additional_domains, description, metadata, archived and a change of domain can't be stored yet",
+    )
 }
 
 /// Stores a new credential. `caller` lets the repetition of a request be recognised; see [`Caller`].

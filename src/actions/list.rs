@@ -4,7 +4,7 @@ use super::stored::{Stored, domain_prefix};
 use super::{CredentialView, Vault};
 use crate::catalog::{Fault, Index, Snapshot};
 use crate::credential::Domain;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::seal::Purpose;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,6 +22,10 @@ pub struct ListQuery {
     pub domain: Option<String>,
     /// Part of the name or domain, regardless of case, or exactly the id. Empty: all.
     pub query: Option<String>,
+    /// Those that `supply` would release to the page of this origin.
+    pub origin: Option<String>,
+    /// Also those that are archived.
+    pub archived: bool,
     /// 1-100; absent: 20.
     pub limit: Option<i64>,
     /// From 0; absent: 0.
@@ -40,6 +44,9 @@ pub struct Page {
 ///
 /// Errors: [`Code::BadRequest`](crate::error::Code::BadRequest), those of a read.
 pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
+    if query.origin.as_deref().is_some_and(|origin| !origin.is_empty()) {
+        return Err(Error::new(Code::NotSupported, "origin can't be looked for yet"));
+    }
     let limit = match query.limit.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => limit as usize,
         _ => return Err(Error::bad_request("limit must be a whole number from 1 to 100")),

@@ -1,6 +1,6 @@
 //! `update`: changes a credential. Values are merged; what is not named stays.
 
-use super::create::{find_by_name, first_setting, name_taken, needs_secret};
+use super::create::{find_by_name, first_setting, name_taken, needs_secret, not_stored_yet};
 use super::stored::Stored;
 use super::{CredentialView, Vault};
 use crate::catalog::{Fault, Transaction};
@@ -16,9 +16,18 @@ use alloc::vec::Vec;
 #[derive(Clone, Default)]
 pub struct Changes {
     pub name: Option<String>,
+    pub domain: Option<String>,
+    /// All of them anew; empty clears.
+    pub additional_domains: Option<Vec<String>>,
     pub values: Option<Vec<(String, SecretString)>>,
     /// Removed before the merge; unknown names are ignored.
     pub remove_value_keys: Option<Vec<String>>,
+    /// Empty clears.
+    pub description: Option<String>,
+    /// All pairs anew; empty clears.
+    pub metadata: Option<Vec<(String, String)>>,
+    /// Switches the credential off or on again.
+    pub archived: Option<bool>,
     /// Empty clears.
     pub sso_provider: Option<String>,
     /// Empty removes the secret and its settings.
@@ -79,6 +88,14 @@ pub fn update(vault: &Vault<'_>, id_or_name: &str, changes: &Changes) -> Result<
 
 impl Changes {
     fn check(&self) -> Result<()> {
+        if self.domain.is_some()
+            || self.additional_domains.is_some()
+            || self.description.is_some()
+            || self.metadata.is_some()
+            || self.archived.is_some()
+        {
+            return Err(not_stored_yet());
+        }
         let has_secret = self.totp_secret.as_ref().is_some_and(|secret| !secret.expose().is_empty());
         if !has_secret && let Some(field) = first_setting(self.totp_algorithm, self.totp_digits, self.totp_period) {
             return Err(needs_secret(field));

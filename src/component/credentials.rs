@@ -15,6 +15,7 @@ impl wit::Guest for Component {
             query: query.query,
             limit: query.limit.map(i64::from),
             offset: query.offset.map(i64::from),
+            ..ListQuery::default()
         };
         let page = with_vault(|vault| actions::list(vault, &query))?;
         Ok(wit::Page {
@@ -54,6 +55,7 @@ impl wit::Guest for Component {
             totp_digits: changes.totp_digits.map(i64::from),
             totp_period: changes.totp_period.map(i64::from),
             expected_version: changes.expected_version,
+            ..Changes::default()
         };
         Ok(with_vault(|vault| actions::update(vault, &id_or_name, &changes))?.into())
     }
@@ -82,6 +84,7 @@ impl From<wit::NewCredential> for NewCredential {
             totp_algorithm: new.totp_algorithm.map(Into::into),
             totp_digits: new.totp_digits.map(i64::from),
             totp_period: new.totp_period.map(i64::from),
+            ..Self::default()
         }
     }
 }

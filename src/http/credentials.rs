@@ -46,6 +46,7 @@ impl Call<'_> {
             query: parameters.text("query")?,
             limit: parameters.whole_number("limit", "a whole number from 1 to 100")?,
             offset: parameters.whole_number("offset", "a whole number from 0 to 4294967295")?,
+            ..ListQuery::default()
         };
         let page = actions::list(self.vault, &query)?;
         let mut response = Response::json(200, json::credentials(&page));

@@ -31,6 +31,7 @@ pub fn new_credential(members: &mut Members, name: Option<String>) -> Result<New
         totp_algorithm: algorithm(members)?,
         totp_digits: members.whole_number("totp_digits", DIGITS)?,
         totp_period: members.whole_number("totp_period", PERIOD)?,
+        ..NewCredential::default()
     })
 }
 
@@ -45,7 +46,7 @@ pub fn changes(members: &mut Members) -> Result<Changes> {
         totp_algorithm: algorithm(members)?,
         totp_digits: members.whole_number("totp_digits", DIGITS)?,
         totp_period: members.whole_number("totp_period", PERIOD)?,
-        expected_version: None,
+        ..Changes::default()
     })
 }
 
@@ -56,6 +57,7 @@ pub fn list_query(members: &mut Members) -> Result<ListQuery> {
         query: members.text("query")?,
         limit: members.whole_number("limit", LIMIT)?,
         offset: members.whole_number("offset", OFFSET)?,
+        ..ListQuery::default()
     })
 }
 
