@@ -120,7 +120,8 @@ fn failed(error: keyvalue::StoreError) -> StoreError {
     match error {
         keyvalue::StoreError::NoSuchStore => StoreError::NoSuchStore,
         keyvalue::StoreError::AccessDenied => StoreError::AccessDenied,
-        keyvalue::StoreError::Other(_) | keyvalue::StoreError::Stop => StoreError::Other,
+        keyvalue::StoreError::Other(cause) => StoreError::Other(cause.into()),
+        keyvalue::StoreError::Stop => StoreError::Other("the instance ends here".into()),
     }
 }
 

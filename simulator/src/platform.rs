@@ -3,7 +3,7 @@
 
 use crate::dice::Dice;
 use crate::stats::Fault;
-use crate::world::{Answer, Bytes, OpId, Request, World};
+use crate::world::{Answer, Bytes, OpId, Request, World, refused};
 use corosensei::Yielder;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -68,7 +68,7 @@ impl<'a> SimStore<'a> {
                     Some(0) => {
                         self.die(&request, asked);
                         yielder.suspend(Pause::Dead);
-                        Err(StoreError::Other)
+                        Err(refused())
                     }
                     dies_in => {
                         self.dies_in.set(dies_in.map(|requests| requests - 1));
@@ -124,7 +124,7 @@ impl Store for SimStore<'_> {
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
         match self.request(Request::Increment { key, delta })? {
             Answer::Total(total) => Ok(total),
-            _ => Err(StoreError::Other),
+            _ => Err(refused()),
         }
     }
 
@@ -135,7 +135,7 @@ impl Store for SimStore<'_> {
     fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
         match self.request(Request::ListKeys { cursor })? {
             Answer::Keys(page) => Ok(page),
-            _ => Err(StoreError::Other),
+            _ => Err(refused()),
         }
     }
 
@@ -153,7 +153,7 @@ struct Handle<'a> {
 impl CompareAndSwap for Handle<'_> {
     fn current(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let Answer::Value(seen) = self.store.request(Request::Current { key: &self.key })? else {
-            return Err(StoreError::Other);
+            return Err(refused());
         };
         let value = seen.as_ref().map(|bytes| bytes.to_vec());
         self.seen = Some(seen);
@@ -163,7 +163,7 @@ impl CompareAndSwap for Handle<'_> {
     fn swap(self: Box<Self>, value: &[u8]) -> Result<Swap, StoreError> {
         match self.store.request(Request::Swap { key: &self.key, seen: self.seen.as_ref(), value })? {
             Answer::Swapped(swap) => Ok(swap),
-            _ => Err(StoreError::Other),
+            _ => Err(refused()),
         }
     }
 }
@@ -171,7 +171,7 @@ impl CompareAndSwap for Handle<'_> {
 fn value(answer: Answer) -> Result<Option<Vec<u8>>, StoreError> {
     match answer {
         Answer::Value(value) => Ok(value.map(|bytes| bytes.to_vec())),
-        _ => Err(StoreError::Other),
+        _ => Err(refused()),
     }
 }
 

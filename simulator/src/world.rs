@@ -57,6 +57,11 @@ pub enum Answer {
     Keys(KeyPage),
 }
 
+/// The one error of every simulated host.
+pub fn refused() -> StoreError {
+    StoreError::Other("simulated".into())
+}
+
 /// A write that was answered with an error and is still under way.
 #[derive(Clone)]
 struct Pending {
@@ -164,18 +169,18 @@ impl World {
         self.stats.requests += 1;
         if !self.host.has_atomics() && request.is_atomic() {
             self.out_of_interface = Some("increment or compare-and-swap on a host without atomics");
-            return Err(StoreError::Other);
+            return Err(refused());
         }
         let fate = self.host.fate(request, &mut self.luck);
         match (fate, request) {
             (Fate::Refused, _) => {
                 self.fault(op, Fault::Refused);
-                Err(StoreError::Other)
+                Err(refused())
             }
             (Fate::AckLost, _) => {
                 self.honest(op, request)?;
                 self.fault(op, Fault::AckLost);
-                Err(StoreError::Other)
+                Err(refused())
             }
             (Fate::EffectLost, Request::Swap { key, seen, .. }) => {
                 if !self.matches(key, *seen) {
@@ -186,7 +191,7 @@ impl World {
             }
             (Fate::Late, _) => {
                 self.postpone(op, request);
-                Err(StoreError::Other)
+                Err(refused())
             }
             (Fate::SaysConflict, Request::Swap { .. }) => {
                 if let Answer::Swapped(Swap::Stored) = self.honest(op, request)? {
@@ -208,7 +213,7 @@ impl World {
             }
             (Fate::WrongTotal, Request::Increment { key, .. }) => {
                 let close = self.increments.get(*key).is_some_and(|(step, _)| *step >= asked);
-                let Answer::Total(total) = self.honest(op, request)? else { return Err(StoreError::Other) };
+                let Answer::Total(total) = self.honest(op, request)? else { return Err(refused()) };
                 if !close {
                     return Ok(Answer::Total(total));
                 }
@@ -234,7 +239,7 @@ impl World {
             Request::Increment { key, delta } => {
                 let old = match self.entries.get(key) {
                     None => 0,
-                    Some(bytes) => i64::from_le_bytes(bytes.as_ref().try_into().map_err(|_| StoreError::Other)?),
+                    Some(bytes) => i64::from_le_bytes(bytes.as_ref().try_into().map_err(|_| refused())?),
                 };
                 let total = old + delta;
                 self.put(op, key, Some(Rc::from(total.to_le_bytes())));
@@ -491,7 +496,7 @@ mod tests {
     #[test]
     fn a_lost_acknowledgement_is_an_error_after_the_write() {
         let mut world = world("lost-ack");
-        assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(StoreError::Other));
+        assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(refused()));
         assert_eq!((root(&world), world.strikes(7)), (b"new".to_vec(), 1));
         // Other keys than the root are struck half as often.
         let mut delete = |_| world.execute(0, &Request::Delete { key: ROOT }, 0).is_err();
@@ -503,7 +508,7 @@ mod tests {
     fn a_late_swap_keeps_its_comparison() {
         for (meanwhile, expected) in [("old", "new"), ("other", "other")] {
             let mut world = world("late");
-            assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(StoreError::Other));
+            assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(refused()));
             assert_eq!((root(&world), world.pending()), (b"old".to_vec(), 1));
             world.honest(0, &Request::Set { key: ROOT, value: meanwhile.as_bytes() }).unwrap();
             world.land_one(&mut Dice::new(1));

@@ -72,7 +72,9 @@ pub fn unclaimed(id: CommitId) -> SecretBytes {
 pub(super) fn create(records: &Records<'_>, record: RecordRef, plaintext: &[u8]) -> Result<(), Fault> {
     let first = Claims::decode(plaintext).ok_or_else(|| Fault::corrupt(Purpose::Claim))?;
     // Nothing refers to the record yet: if it is not there, nothing happened.
-    records.create_cell(&records.keys.record(record), &first).map_err(|_| Error::from(StoreError::Other))?;
+    records
+        .create_cell(&records.keys.record(record), &first)
+        .map_err(|_| Error::from(StoreError::Other("a claim record could not be made".into())))?;
     Ok(())
 }
 

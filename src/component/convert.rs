@@ -2,7 +2,7 @@
 
 use super::bindings::exports::strongroom::vault::types as wit;
 use crate::actions::{CodeOptions, CredentialView};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, with_every_code};
 use crate::secret::SecretString;
 use crate::totp::{Algorithm, OneTimeCode};
 use alloc::borrow::ToOwned;
@@ -21,36 +21,14 @@ impl From<Error> for wit::Error {
 
 impl From<Code> for wit::ErrorCode {
     fn from(code: Code) -> Self {
-        use wit::ErrorCode as Wit;
-        match code {
-            Code::BadRequest => Wit::BadRequest,
-            Code::Unauthorized => Wit::Unauthorized,
-            Code::Forbidden => Wit::Forbidden,
-            Code::NotFound => Wit::NotFound,
-            Code::MethodNotAllowed => Wit::MethodNotAllowed,
-            Code::NameTaken => Wit::NameTaken,
-            Code::PreconditionFailed => Wit::PreconditionFailed,
-            Code::PayloadTooLarge => Wit::PayloadTooLarge,
-            Code::UnsupportedMediaType => Wit::UnsupportedMediaType,
-            Code::IdempotencyMismatch => Wit::IdempotencyMismatch,
-            Code::TotpNotConfigured => Wit::TotpNotConfigured,
-            Code::CodeExpiring => Wit::CodeExpiring,
-            Code::CodeTaken => Wit::CodeTaken,
-            Code::OriginRefused => Wit::OriginRefused,
-            Code::NotSupported => Wit::NotSupported,
-            Code::ClockUnset => Wit::ClockUnset,
-            Code::ClockBehind => Wit::ClockBehind,
-            Code::Contended => Wit::Contended,
-            Code::OutcomeUnknown => Wit::OutcomeUnknown,
-            Code::StorageUnavailable => Wit::StorageUnavailable,
-            Code::StorageUninitialised => Wit::StorageUninitialised,
-            Code::StorageCorrupt => Wit::StorageCorrupt,
-            Code::KeyMismatch => Wit::KeyMismatch,
-            Code::KeyUnavailable => Wit::KeyUnavailable,
-            Code::FormatTooNew => Wit::FormatTooNew,
-            Code::Misconfigured => Wit::Misconfigured,
-            Code::Internal => Wit::Internal,
+        macro_rules! convert {
+            ($($code:ident $text:literal $duration:ident,)*) => {
+                match code {
+                    $(Code::$code => Self::$code,)*
+                }
+            };
         }
+        with_every_code!(convert)
     }
 }
 

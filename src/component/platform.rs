@@ -21,7 +21,10 @@ pub struct HostSettings;
 
 impl Settings for HostSettings {
     fn get(&self, name: &str) -> Result<Option<String>, Error> {
-        config::get(name).map_err(|_| settings::unavailable())
+        config::get(name).map_err(|error| {
+            let (config::Error::Upstream(cause) | config::Error::Io(cause)) = error;
+            settings::unavailable().with_cause(cause)
+        })
     }
 }
 
@@ -60,10 +63,16 @@ impl Bucket {
         if let Some(bucket) = self.opened.get() {
             return Ok(bucket);
         }
-        let name = settings::bucket(&HostSettings).map_err(|_| StoreError::Other)?;
+        let name = settings::bucket(&HostSettings).map_err(|_| StoreError::Other("its name can't be read".into()))?;
         let bucket = keyvalue::open(&name)?;
         Ok(self.opened.get_or_init(|| bucket))
     }
+}
+
+/// Of an operation that this build does not import.
+#[cfg(not(all(feature = "atomics", feature = "vault")))]
+fn not_imported() -> StoreError {
+    StoreError::Other("this build does not import the operation".into())
 }
 
 impl From<keyvalue::Error> for StoreError {
@@ -71,7 +80,7 @@ impl From<keyvalue::Error> for StoreError {
         match error {
             keyvalue::Error::NoSuchStore => StoreError::NoSuchStore,
             keyvalue::Error::AccessDenied => StoreError::AccessDenied,
-            keyvalue::Error::Other(_) => StoreError::Other,
+            keyvalue::Error::Other(text) => StoreError::Other(text.into()),
         }
     }
 }
@@ -96,7 +105,7 @@ impl Store for Bucket {
 
     #[cfg(not(feature = "atomics"))]
     fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
-        Err(StoreError::Other)
+        Err(not_imported())
     }
 
     #[cfg(feature = "atomics")]
@@ -106,7 +115,7 @@ impl Store for Bucket {
 
     #[cfg(not(feature = "atomics"))]
     fn compare_and_swap<'a>(&'a self, _: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
-        Err(StoreError::Other)
+        Err(not_imported())
     }
 
     /// Only `verify` and `sweep` list keys; without the `vault` feature the component has neither, and `list-keys` is
@@ -119,7 +128,7 @@ impl Store for Bucket {
 
     #[cfg(not(feature = "vault"))]
     fn list_keys(&self, _: Option<&str>) -> Result<KeyPage, StoreError> {
-        Err(StoreError::Other)
+        Err(not_imported())
     }
 
     fn has_atomics(&self) -> bool {

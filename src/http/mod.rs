@@ -10,6 +10,7 @@ mod preconditions;
 mod request;
 mod response;
 mod routes;
+pub mod status;
 mod uri;
 
 pub use auth::Scope;

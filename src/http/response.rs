@@ -1,5 +1,6 @@
 //! What goes out.
 
+use super::status;
 use crate::error::{Code, Error};
 use crate::json;
 use alloc::string::{String, ToString};
@@ -32,12 +33,11 @@ impl Response {
     /// `{"code", "message"}` with the code's status, and what tells clients whether and when to try again.
     pub fn error(error: &Error) -> Self {
         let code = error.code();
-        let mut response = Self::json(code.status(), json::error(error));
+        let mut response = Self::json(status::of(code), json::error(error));
         if code == Code::Unauthorized {
             response.add("www-authenticate", "Bearer");
         }
-        // After an unknown outcome the client has to look first; and no waiting sets a clock.
-        if !code.is_transient() || matches!(code, Code::OutcomeUnknown | Code::ClockUnset) {
+        if !code.is_transient() {
             // The official clients repeat 409 and 500 by themselves otherwise.
             response.add("x-should-retry", "false");
         }

@@ -12,6 +12,10 @@ use core::ops::Bound;
 /// Keys per page of [`Store::list_keys`]; small, so that paging is exercised.
 const KEYS_PER_PAGE: usize = 100;
 
+fn not_a_number() -> StoreError {
+    StoreError::Other("the value is not a number".into())
+}
+
 #[derive(Default)]
 pub struct MemoryStore {
     pub entries: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -42,7 +46,7 @@ impl Store for MemoryStore {
         let mut entries = self.entries.borrow_mut();
         let old = match entries.get(key) {
             None => 0,
-            Some(bytes) => i64::from_le_bytes(bytes.as_slice().try_into().map_err(|_| StoreError::Other)?),
+            Some(bytes) => i64::from_le_bytes(bytes.as_slice().try_into().map_err(|_| not_a_number())?),
         };
         let sum = old.wrapping_add(delta);
         entries.insert(key.to_owned(), sum.to_le_bytes().to_vec());

@@ -4,6 +4,7 @@
 //! protocol in [`crate::catalog`] is what turns them into facts.
 
 use crate::error::{Code, Error};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,14 +13,14 @@ use alloc::vec::Vec;
 pub mod memory;
 
 /// Why the host refused an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
     /// The host knows no bucket of this name.
     NoSuchStore,
     /// The host does not let the component use this bucket.
     AccessDenied,
-    /// Anything else; the host's text is not kept, as it can quote keys.
-    Other,
+    /// Anything else, in the host's words: for its log, not for callers, as they can quote keys.
+    Other(Cow<'static, str>),
 }
 
 impl From<StoreError> for Error {
@@ -33,8 +34,10 @@ impl From<StoreError> for Error {
                 "the host denies access to the key-value store named by strongroom_bucket (Spin: list it in \
                  key_value_stores; as a dependency: inherit_configuration = [\"key_value_stores\", \"variables\"])",
             ),
-            StoreError::Other => {
-                Error::new(Code::StorageUnavailable, "the host's key-value store answered with an error").retry_after(1)
+            StoreError::Other(cause) => {
+                Error::new(Code::StorageUnavailable, "the host's key-value store answered with an error")
+                    .retry_after(1)
+                    .with_cause(cause)
             }
         }
     }

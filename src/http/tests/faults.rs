@@ -14,27 +14,27 @@ struct Broken(StoreError);
 
 impl Store for Broken {
     fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Err(self.0)
+        Err(self.0.clone())
     }
 
     fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreError> {
-        Err(self.0)
+        Err(self.0.clone())
     }
 
     fn delete(&self, _: &str) -> Result<(), StoreError> {
-        Err(self.0)
+        Err(self.0.clone())
     }
 
     fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
-        Err(self.0)
+        Err(self.0.clone())
     }
 
     fn compare_and_swap<'a>(&'a self, _: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
-        Err(self.0)
+        Err(self.0.clone())
     }
 
     fn list_keys(&self, _: Option<&str>) -> Result<KeyPage, StoreError> {
-        Err(self.0)
+        Err(self.0.clone())
     }
 
     fn has_atomics(&self) -> bool {
@@ -61,15 +61,16 @@ fn every_operation(world: &World, store: &dyn Store) -> Vec<Answer> {
 #[test]
 fn stores_that_fail() {
     for (error, status, code) in [
-        (StoreError::Other, 503, "storage_unavailable"),
+        (StoreError::Other("canary".into()), 503, "storage_unavailable"),
         (StoreError::AccessDenied, 500, "misconfigured"),
         (StoreError::NoSuchStore, 500, "misconfigured"),
     ] {
         let world = World::default();
-        for answer in every_operation(&world, &Broken(error)) {
+        let broken = Broken(error);
+        for answer in every_operation(&world, &broken) {
             answer.is(status, code);
         }
-        let health = world.request("GET", "/health").send_to(&Broken(error));
+        let health = world.request("GET", "/health").send_to(&broken);
         assert_eq!((health.status, &health.json["check"]), (503, &json!("atomics")));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::schema;
 use crate::error::Code;
-use crate::http::{BodyError, Request, respond};
+use crate::http::{BodyError, Request, respond, status};
 use crate::platform::{Clock, Platform, SystemRandom};
 use crate::settings::{self, Settings};
 use crate::store::Store;
@@ -223,7 +223,7 @@ impl Answer {
         assert_eq!(self.header("x-should-retry"), is_pointless.then_some("false"));
         if self.status >= 400 && !text.is_empty() && !path.starts_with("/health") {
             let code = self.json["code"].as_str().and_then(|code| Code::ALL.iter().find(|one| one.as_str() == code));
-            assert_eq!(code.map(|code| code.status()), Some(self.status), "{text}");
+            assert_eq!(code.map(|code| status::of(*code)), Some(self.status), "{text}");
             let seconds = self.json.get("retry_after_seconds").map(ToString::to_string);
             assert_eq!(self.header("retry-after"), seconds.as_deref());
             assert!(self.json["message"].as_str().is_some_and(|message| !message.is_empty() && message.len() <= 300));
