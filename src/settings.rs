@@ -1,6 +1,7 @@
 //! The component's settings, read through `wasi:config/store`.
 
 use crate::error::{Code, Error, Result};
+use crate::origin::HttpOrigins;
 use crate::seal::{Keyring, Project, Sealer};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -10,6 +11,7 @@ pub const KEYS: &str = "strongroom_keys";
 pub const TOKENS: &str = "strongroom_tokens";
 pub const BUCKET: &str = "strongroom_bucket";
 pub const PROJECT: &str = "strongroom_project";
+pub const HTTP_ORIGINS: &str = "strongroom_http_origins";
 
 /// Where settings come from.
 pub trait Settings {
@@ -35,6 +37,11 @@ pub fn project(settings: &dyn Settings) -> Result<Project> {
     Project::parse(&name).ok_or_else(|| {
         Error::new(Code::Misconfigured, "strongroom_project must be 1-64 of A-Z, a-z, 0-9, '.', '-', '_'")
     })
+}
+
+/// What may be supplied over http, beside this machine's own pages.
+pub fn http_origins(settings: &dyn Settings) -> Result<HttpOrigins> {
+    HttpOrigins::parse(&given(settings, HTTP_ORIGINS)?.unwrap_or_default())
 }
 
 /// The sealer of a project, with the configured master keys.

@@ -164,9 +164,12 @@ fn of_list() {
     for json in ["-1", "1.5", "-0.5", "1e300", "4294967296", r#""0""#] {
         table.push(("offset", with("list", "offset", json), "bad_request", "offset must be a whole number from 0"));
     }
-    for json in
-        [r#""hunter2-canary""#, r#""hunter2 canary.example""#, r#""hunter2@canary.example""#, r#""b\u00fccanary.test""#]
-    {
+    for json in [
+        r#""hunter2-canary@x""#,
+        r#""hunter2 canary.example""#,
+        r#""hunter2@canary.example""#,
+        r#""bu\u0308canary.test""#,
+    ] {
         table.push(("domain", with("list", "domain", json), "bad_request", "domain "));
     }
     for json in all_but(&["number"]) {
@@ -250,6 +253,14 @@ fn of_create_and_update() {
     both("blank name", "name", r#"" \t ""#, "name must be 1 to 255 bytes");
     both("long name", "name", &format!(r#""{longest}""#), "name must be 1 to 255 bytes");
     both("control character", "name", r#""hunter2\u0007canary""#, "name must not contain control");
+    both(
+        "invisible character",
+        "name",
+        r#""hunter2\u200bcanary""#,
+        "name must not contain characters that can't be seen",
+    );
+    both("turned text", "name", r#""hunter2\u202ecanary""#, "name must not contain characters that can't be seen");
+    both("control in a field name", "values", r#"{"can\u0085ary":""}"#, "values must have field names without control");
     both("dots", "name", r#"" .. ""#, "name must not be a dot");
     both("form of an id", "name", &format!(r#""{UNKNOWN_ID}""#), "name must not have the form of a credential id");
     both("values are a text", "values", r#""hunter2-canary""#, "values must be an object of strings");
@@ -275,12 +286,12 @@ fn of_create_and_update() {
     table.push(("name taken", create_with("name", r#"" coded ""#), "name_taken", "name is taken"));
     table.push(("name taken", update_with("name", r#"" plain ""#), "name_taken", "name is taken"));
     for (json, rule) in [
-        (r#""hunter2-canary""#, "at least two labels"),
+        (r#""androidapp://com.hunter2.canary""#, "scheme https or http"),
         (r#""hunter2 canary.example""#, "made of letters"),
         (r#""hunter2@canary.example""#, "an @"),
         (r#""https://user:hunter2-canary@a@example.com""#, "an @"),
         (r#""hunter2-canary.example:99999""#, "port"),
-        (r#""b\u00fccher-canary.example""#, "xn--"),
+        (r#""bu\u0308cher-canary.example""#, "xn--"),
         (r#""1.2.3""#, "address"),
         (r#""  ""#, "name a host"),
         (r#""canary..example""#, "labels of 1 to 63"),
@@ -364,7 +375,7 @@ fn of_the_typed_functions() {
         let query = ListQuery { limit: Some(limit), ..everything() };
         refused("limit", BadRequest, "limit must be", &|| vault.list(query.clone()).map(drop));
     }
-    let query = ListQuery { domain: Some("canary".into()), ..everything() };
+    let query = ListQuery { domain: Some("canary@x".into()), ..everything() };
     refused("domain", BadRequest, "domain must", &|| vault.list(query.clone()).map(drop));
 
     for (unknown, code, names) in [
@@ -398,7 +409,7 @@ fn of_the_typed_functions() {
         ("values must not have a field name twice", twice),
         ("values must have at least one entry", none),
         ("name must", NewCredential { name: "".into(), ..good() }),
-        ("domain must", NewCredential { domain: "canary".into(), ..good() }),
+        ("domain must", NewCredential { domain: "canary@x".into(), ..good() }),
         ("totp_digits must", digits(5)),
         ("totp_digits must", digits(10)),
         ("totp_algorithm needs", algorithm),

@@ -360,8 +360,8 @@ mod agents {
         let instance = runtime.block_on(World::Agent.component().vault(&services));
         assert!(instance.err().unwrap().to_string().contains("no supply"));
 
-        // The origin's rules have words of their own.
-        let words = "origin must have the credential's domain as its host";
+        // The rule of release has words of its own.
+        let words = "origin must have a domain of the credential as its host";
         let holds = |world: World| world.wasm().windows(words.len()).any(|window| window == words.as_bytes());
         assert!(!holds(World::Agent) && holds(World::Vault));
     }

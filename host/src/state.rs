@@ -226,6 +226,8 @@ impl Config for StateConfig {
             }
             "strongroom_bucket" => BUCKET.to_owned(),
             "strongroom_project" => self.project.clone(),
+            // Not of the state: it says what network the machine is on.
+            "strongroom_http_origins" => std::env::var("STRONGROOM_HTTP_ORIGINS").unwrap_or_default(),
             _ => return Ok(None),
         }))
     }

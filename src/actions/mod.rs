@@ -32,6 +32,7 @@ pub use view::CredentialView;
 
 use crate::catalog::{Catalog, InitOptions, Swept};
 use crate::error::{Code, Error, Result};
+use crate::origin::{HttpOrigins, Origin};
 use crate::platform::Platform;
 use crate::seal::Sealer;
 use crate::time::Timestamp;
@@ -41,11 +42,18 @@ pub struct Vault<'a> {
     platform: Platform<'a>,
     sealer: &'a Sealer,
     catalog: Catalog<'a>,
+    http_origins: Result<HttpOrigins>,
 }
 
 impl<'a> Vault<'a> {
     pub fn new(platform: Platform<'a>, sealer: &'a Sealer) -> Self {
-        Self { platform, sealer, catalog: Catalog::new(platform, sealer) }
+        let http_origins = Ok(HttpOrigins::default());
+        Self { platform, sealer, catalog: Catalog::new(platform, sealer), http_origins }
+    }
+
+    /// With the setting that says where values may go over http. If it can't be read, only what asks for it fails.
+    pub fn with_http_origins(self, http_origins: Result<HttpOrigins>) -> Self {
+        Self { http_origins, ..self }
     }
 
     /// The id of the project.
@@ -61,6 +69,11 @@ impl<'a> Vault<'a> {
     /// Deletes what interrupted writers left behind.
     pub fn sweep(&self) -> Result<Swept> {
         self.catalog.sweep()
+    }
+
+    /// The origin that a caller names. Errors: [`Code::OriginRefused`], those of the setting.
+    fn origin(&self, origin: &str) -> Result<Origin> {
+        Origin::parse(origin, self.http_origins.as_ref().map_err(Clone::clone)?)
     }
 
     /// Without compare-and-swap nothing can be made to depend on a version.

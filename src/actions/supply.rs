@@ -5,7 +5,6 @@ use super::stored::Stored;
 use super::totp_code::{CodeOptions, code};
 use crate::credential::{Domain, Selector, Values};
 use crate::error::Result;
-use crate::origin;
 use crate::totp::OneTimeCode;
 use alloc::string::String;
 
@@ -25,9 +24,10 @@ pub struct Supplied {
 /// [`super::totp_code()`] but for the missing secret.
 pub fn supply(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOptions) -> Result<Supplied> {
     let selector = Selector::parse(id_or_name)?;
+    let origin = vault.origin(origin)?;
     vault.catalog.read(|snapshot| {
         let stored = Stored::find(snapshot, &selector)?;
-        origin::check(&Domain::parse(&stored.domain)?, origin)?;
+        origin.check([Domain::parse(&stored.domain)?].iter())?;
         let values = stored.values(|record| snapshot.record(record))?;
         // Last: a code that is claimed must not be lost to another error.
         let totp = match stored.totp(vault.sealer)? {

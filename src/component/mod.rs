@@ -41,5 +41,5 @@ fn with_vault<T>(action: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
     let sealer = settings::sealer(&settings, settings::project(&settings)?)?;
     let bucket = Bucket::default();
     let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
-    action(&Vault::new(platform, &sealer))
+    action(&Vault::new(platform, &sealer).with_http_origins(settings::http_origins(&settings)))
 }

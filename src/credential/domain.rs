@@ -1,5 +1,6 @@
 //! The host that a credential's values belong to.
 
+use super::punycode::to_ascii;
 use super::site::{HostError, SiteUrl};
 use crate::error::{Error, Result};
 use alloc::format;
@@ -11,12 +12,12 @@ const MAX_BYTES: usize = 253;
 /// Longest label, in bytes (RFC 1035, section 2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
 
-/// A host in the one form in which hosts are stored and compared: lower-case, no trailing dot, no port.
+/// A host in the one form in which hosts are stored and compared: lower-case ASCII, no trailing dot, no port.
 ///
 /// One of
-/// - a name of at least two labels, 253 bytes at most, each label 1 to 63 of `a-z`, `0-9`, `-` and `_` (browsers open
-///   sites with underscores, and with hyphens in any place);
-/// - `localhost`;
+/// - a name, 253 bytes at most, each label 1 to 63 of `a-z`, `0-9`, `-` and `_` (browsers open sites with underscores,
+///   and with hyphens in any place): of the web where it has two labels or more, of a local network where it has one;
+/// - `localhost` or a name below it;
 /// - an IPv4 address of four decimal numbers, or an IPv6 address in the form of RFC 5952 without brackets.
 ///
 /// Names in which a browser would see a number (`1.2.3`, `0x7f.1`) are refused, as they are other spellings of an
@@ -25,33 +26,42 @@ const MAX_LABEL_BYTES: usize = 63;
 pub struct Domain(String);
 
 impl Domain {
-    /// Reads a host, `host:port`, or a URL of any scheme, from which the host is taken; white space around it does not
-    /// count. Fails with `bad_request`, naming `domain` and the rule; international names must be given as A-labels,
-    /// because the tables for converting them would triple the component.
+    /// Reads a host, `host:port`, or a URL of the scheme http or https, from which the host is taken; white space around
+    /// it does not count. Fails with `bad_request`, naming `domain` and the rule.
     ///
-    /// What has user info but no scheme is refused: it is an e-mail address.
+    /// International names are converted where that is certain (see [`super::punycode`]), and else must be given as
+    /// A-labels. What has user info but no scheme is refused: it is an e-mail address. So is every other scheme, as those
+    /// of apps: their packages look like hosts and are none.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_field("domain", text)
+    }
+
+    /// The same, for the field of this name.
+    pub(super) fn parse_field(field: &str, text: &str) -> Result<Self> {
         let text = text.trim();
         let parsed = match text.parse::<Ipv6Addr>() {
             Ok(address) => Ok(Self(address.to_string())),
             Err(_) => SiteUrl::parse(text).and_then(|url| {
-                let is_mail_address = url.has_user_info && SiteUrl::scheme_of(text).is_none();
+                let is_mail_address = url.has_user_info && url.scheme.is_none();
                 if is_mail_address { Err(HostError::UserInfo) } else { Ok(url.host) }
             }),
         };
-        parsed.map_err(|error| Error::bad_request(format!("domain {}", error.rule())))
+        parsed.map_err(|error| Error::bad_request(format!("{field} {}", error.rule())))
     }
 
     /// Reads a host as it stands in a URL: IPv6 in brackets, everything else bare.
     pub(super) fn from_url_host(host: &str) -> Result<Self, HostError> {
-        if !host.is_ascii() {
-            return Err(HostError::NonAscii);
-        }
         if let Some(open) = host.strip_prefix('[') {
             let address = open.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
             return address.map(|address| Self(address.to_string())).ok_or(HostError::Address);
         }
-        let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let mut name = String::with_capacity(host.len());
+        for (at, label) in host.strip_suffix('.').unwrap_or(host).split('.').enumerate() {
+            if at > 0 {
+                name.push('.');
+            }
+            name.push_str(&to_ascii(label).ok_or(HostError::International)?);
+        }
         if name.is_empty() {
             return Err(HostError::Missing);
         }
@@ -67,9 +77,6 @@ impl Domain {
         if ends_in_number(&name) && name.parse::<Ipv4Addr>().is_err() {
             return Err(HostError::Address);
         }
-        if !name.contains('.') && name != "localhost" {
-            return Err(HostError::OneLabel);
-        }
         Ok(Self(name))
     }
 
@@ -81,6 +88,20 @@ impl Domain {
     /// Whether this is an IPv4 or IPv6 address and not a name.
     pub fn is_address(&self) -> bool {
         self.0.parse::<IpAddr>().is_ok()
+    }
+
+    /// The name with one label less in front; `None` for a single label and for an address.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        let (_, parent) = self.0.split_once('.').filter(|_| !self.is_address())?;
+        Some(Self(String::from(parent)))
+    }
+
+    /// Whether this machine itself is meant, by its own reckoning: `localhost`, names below it (RFC 6761, section 6.3),
+    /// `127.0.0.0/8` and `::1`.
+    pub fn is_loopback(&self) -> bool {
+        let is_localhost =
+            self.0.strip_suffix("localhost").is_some_and(|front| front.is_empty() || front.ends_with('.'));
+        is_localhost || self.0.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -117,7 +138,11 @@ mod tests {
             ("HTTPS://Example.Com.:443/a/b", "example.com"),
             ("https://user:p%40ss@example.com:8443/", "example.com"),
             ("https://accounts.example.com@evil.test/", "evil.test"),
-            ("android-app://com.example.app/", "com.example.app"),
+            ("com.example.app", "com.example.app"),
+            ("nas", "nas"),
+            ("http://NAS:5001/", "nas"),
+            ("nas.", "nas"),
+            ("raspberry-pi", "raspberry-pi"),
             ("localhost", "localhost"),
             ("LOCALHOST:3000", "localhost"),
             ("http://localhost:3000/", "localhost"),
@@ -132,6 +157,11 @@ mod tests {
             ("2001:0db8::0001", "2001:db8::1"),
             ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
             ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("https://obs.b\u{fc}rgerhaus.de/", "obs.xn--brgerhaus-q9a.de"),
+            ("B\u{dc}CHER.example", "xn--bcher-kva.example"),
+            ("stra\u{df}e.example:8443", "xn--strae-oqa.example"),
+            ("\u{43f}\u{43e}\u{447}\u{442}\u{430}.\u{440}\u{444}", "xn--80a1acny.xn--p1ai"),
+            ("\u{4f8b}\u{3048}.jp", "xn--r8jz45g.jp"),
             ("my_site.example.com", "my_site.example.com"),
             ("r3---sn-a.example-.com", "r3---sn-a.example-.com"),
             ("1.2.3.example", "1.2.3.example"),
@@ -156,10 +186,20 @@ mod tests {
             ("https://user@/", "name a host"),
             (".", "name a host"),
             (":443", "name a host"),
-            ("b\u{fc}cher.example", "xn--"),
-            ("https://b\u{fc}cher.example/", "xn--"),
-            ("\u{435}xample.com", "xn--"),
+            // A letter and a mark, where browsers put the two together.
+            ("bu\u{308}cher.example", "xn--"),
+            ("https://exa\u{ad}mple.com/", "xn--"),
+            ("\u{ff45}xample.com", "xn--"),
             ("example\u{3002}com", "xn--"),
+            ("xn--b\u{fc}cher.example", "xn--"),
+            ("\u{1f511}.example", "xn--"),
+            ("\u{5d0}\u{5d1}.example", "xn--"),
+            ("androidapp://com.spotify.music", "scheme https or http"),
+            ("android://aGFzaA==@com.spotify.music/", "scheme https or http"),
+            ("android-app://com.spotify.music/", "scheme https or http"),
+            ("iosapp://com.spotify.client", "scheme https or http"),
+            ("ftp://example.com", "scheme https or http"),
+            ("ANDROIDAPP://example.com", "scheme https or http"),
             ("exam ple.com", "made of"),
             ("exam%70le.com", "made of"),
             ("https://example.com\\@evil.test", "made of"),
@@ -172,9 +212,7 @@ mod tests {
             ("example.com..", "labels of 1"),
             (&long_label, "labels of 1"),
             (&too_long, "253"),
-            ("intranet", "two labels"),
             ("https:/example.com", "port"),
-            ("https", "two labels"),
             ("ops@example.com", "an @"),
             ("a@b@example.com", "an @"),
             ("https://a@b@example.com/", "an @"),
@@ -217,6 +255,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn knows_this_machine() {
+        for (text, expected) in [
+            ("localhost", true),
+            ("app.localhost", true),
+            ("127.0.0.1", true),
+            ("127.8.9.10", true),
+            ("[::1]", true),
+            ("notlocalhost", false),
+            ("localhost.example", false),
+            ("128.0.0.1", false),
+            ("0.0.0.0", false),
+            ("[::ffff:127.0.0.1]", false),
+        ] {
+            assert_eq!(Domain::parse(text).unwrap().is_loopback(), expected, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_panics_and_is_idempotent(text: String) {
@@ -242,7 +298,7 @@ mod tests {
                 format!("{name}."),
                 format!("{name}:{port}"),
                 format!("https://{name}"),
-                format!("ftp://u:p@{name}.:{port}/x?y#z"),
+                format!("HTTP://u:p@{name}.:{port}/x?y#z"),
             ].into();
             for spelling in spellings {
                 prop_assert_eq!(&Domain::parse(&spelling).unwrap(), &domain);

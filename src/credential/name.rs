@@ -1,14 +1,16 @@
 //! The name that the user gives a credential.
 
-use super::{CredentialId, has_control};
+use super::CredentialId;
+use super::text::parse_visible;
 use crate::error::{Error, Result};
 use alloc::string::String;
 
 /// Longest name, in bytes of UTF-8.
 const MAX_BYTES: usize = 255;
 
-/// A credential's name: 1 to 255 bytes of UTF-8 without white space around it and without control characters, neither
-/// `.` nor `..` (HTTP clients resolve these in a path), and not of an id's form. Case-sensitive.
+/// A credential's name: 1 to 255 bytes of UTF-8 without white space around it, all of which can be seen (see
+/// [`super::text`]), neither `.` nor `..` (HTTP clients resolve these in a path), and not of an id's form.
+/// Case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
@@ -16,13 +18,7 @@ impl Name {
     /// Takes off the white space around the text and checks the rest. Fails with `bad_request`, naming `name` and the
     /// rule.
     pub fn parse(text: &str) -> Result<Self> {
-        let text = text.trim();
-        if text.is_empty() || text.len() > MAX_BYTES {
-            return Err(Error::bad_request("name must be 1 to 255 bytes long"));
-        }
-        if has_control(text) {
-            return Err(Error::bad_request("name must not contain control characters"));
-        }
+        let text = parse_visible("name", text, MAX_BYTES)?;
         if matches!(text, "." | "..") {
             return Err(Error::bad_request("name must not be a dot or two dots"));
         }
@@ -76,6 +72,9 @@ mod tests {
             ("a\nb", "control"),
             ("a\u{7f}b", "control"),
             ("a\u{85}b", "control"),
+            ("pay\u{202e}lap", "can't be seen"),
+            ("pay\u{200b}pal", "can't be seen"),
+            ("\u{feff}paypal", "can't be seen"),
             (".", "dot"),
             (" .. ", "dot"),
             ("cred_00000000000000000000000000", "form of a credential id"),

@@ -5,35 +5,50 @@
 
 use super::Domain;
 
-/// The front of a URL. Path, query and fragment are not looked at.
+/// The front of a URL of the web, or of its part behind the scheme. Path, query and fragment are not looked at.
 pub(crate) struct SiteUrl {
+    pub scheme: Option<Scheme>,
     pub has_user_info: bool,
     pub host: Domain,
+    pub port: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
 }
 
 /// Which rule a host breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostError {
+    Scheme,
     Missing,
-    NonAscii,
+    International,
     Character,
     TooLong,
     Label,
-    OneLabel,
     Address,
     UserInfo,
     Port,
 }
 
 impl SiteUrl {
-    /// The scheme as written; `None` when the text does not begin with `scheme://`.
-    pub fn scheme_of(text: &str) -> Option<&str> {
-        split_scheme(text).map(|(scheme, _)| scheme)
+    /// Whether the text begins with `scheme://`, whatever the scheme.
+    pub fn is_url(text: &str) -> bool {
+        split_scheme(text).is_some()
     }
 
-    /// Reads a URL, or its part behind the scheme alone.
+    /// Reads a URL of the scheme http or https, or its part behind the scheme alone. What has another scheme is no page
+    /// of the web, whatever stands where a host would: `androidapp://com.example.app` names an app, and `app.example.com`
+    /// belongs to somebody else.
     pub fn parse(text: &str) -> Result<Self, HostError> {
-        let rest = split_scheme(text).map_or(text, |(_, rest)| rest);
+        let (scheme, rest) = match split_scheme(text) {
+            None => (None, text),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Some(Scheme::Https), rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Some(Scheme::Http), rest),
+            Some(_) => return Err(HostError::Scheme),
+        };
         // RFC 3986, section 3.2: the authority ends at the first of these.
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         // Browsers take a backslash for a slash; other parsers let the authority go on.
@@ -46,11 +61,11 @@ impl SiteUrl {
             Some((_, rest)) => (true, rest),
             None => (false, authority),
         };
-        let host = without_port(host_and_port)?;
+        let (host, port) = split_port(host_and_port)?;
         if host.is_empty() {
             return Err(HostError::Missing);
         }
-        Ok(Self { has_user_info, host: Domain::from_url_host(host)? })
+        Ok(Self { scheme, has_user_info, host: Domain::from_url_host(host)?, port })
     }
 }
 
@@ -58,12 +73,12 @@ impl HostError {
     /// The rule, as the end of a sentence that begins with what has to keep it.
     pub fn rule(self) -> &'static str {
         match self {
+            HostError::Scheme => "must be a host of the web, or a URL of the scheme https or http: an app is neither",
             HostError::Missing => "must name a host",
-            HostError::NonAscii => "must be ASCII: give an international name in its A-label form (xn--...)",
+            HostError::International => "must give this international name in its A-label form (xn--...)",
             HostError::Character => "must be made of letters, digits, hyphens, underscores and dots",
             HostError::TooLong => "must be 253 bytes long at most",
             HostError::Label => "must have labels of 1 to 63 characters",
-            HostError::OneLabel => "must have at least two labels, unless it is localhost or an IP address",
             HostError::Address => {
                 "must be an IPv4 address of four decimal numbers, or an IPv6 address in brackets, or no address"
             }
@@ -83,20 +98,17 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Takes a port off. The colons inside the brackets of an IPv6 address are not in front of one.
-fn without_port(host_and_port: &str) -> Result<&str, HostError> {
+fn split_port(host_and_port: &str) -> Result<(&str, Option<u16>), HostError> {
     let host_bytes = match host_and_port.rfind(']') {
         Some(bracket) => bracket + 1,
         None if host_and_port.starts_with('[') => return Err(HostError::Address),
         None => host_and_port.find(':').unwrap_or(host_and_port.len()),
     };
     let (host, rest) = host_and_port.split_at_checked(host_bytes).ok_or(HostError::Port)?;
-    match rest.strip_prefix(':') {
-        _ if rest.is_empty() => Ok(host),
-        Some(port) if is_port(port) => Ok(host),
-        _ => Err(HostError::Port),
+    if rest.is_empty() {
+        return Ok((host, None));
     }
-}
-
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+    let digits = rest.strip_prefix(':').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let port = digits.and_then(|digits| digits.parse().ok()).ok_or(HostError::Port)?;
+    Ok((host, Some(port)))
 }

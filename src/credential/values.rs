@@ -1,7 +1,9 @@
 //! The values of a credential: what a login form is filled with.
 
+use super::text::unseen;
 use crate::error::{Error, Result};
 use crate::secret::{SecretBytes, SecretString};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -13,11 +15,12 @@ const MAX_NAME_BYTES: usize = 128;
 const MAX_NAMES_BYTES: usize = 2 * 1024;
 /// Longest value, in bytes of UTF-8.
 const MAX_VALUE_BYTES: usize = 16 * 1024;
-/// Field names and values together, in bytes.
-const MAX_TOTAL_BYTES: usize = 128 * 1024;
+/// Field names and values of one request together, in bytes. What is stored has no such bound, or a refusal would tell
+/// a writer how long it is: by the bounds above it comes to 1 MiB at most.
+const MAX_REQUEST_BYTES: usize = 128 * 1024;
 
 /// Pairs of field name and value in the order they were given: at most 64, no name twice. A name has 1 to 128 bytes,
-/// all names together 2 KiB; a value up to 16 KiB and may be empty; names and values together 128 KiB.
+/// all of which can be seen, all names together 2 KiB; a value up to 16 KiB and may be empty.
 #[derive(Clone, PartialEq)]
 pub struct Values(Vec<(String, SecretString)>);
 
@@ -27,22 +30,24 @@ impl Values {
         Self(Vec::new())
     }
 
-    /// The values of a new credential: at least one. Fails with `bad_request`, naming `values` and the rule.
+    /// The values of a new credential: at least one, 128 KiB in all with their names. Fails with `bad_request`, naming
+    /// `values` and the rule.
     pub fn for_create(entries: Vec<(String, SecretString)>) -> Result<Self> {
         if entries.is_empty() {
             return Err(Error::bad_request("values must have at least one entry"));
         }
-        Self::checked(entries)
+        Self::given(entries)
     }
 
     /// Takes the fields in `remove` away, then puts those in `set` in: existing ones are overwritten in their place,
     /// new ones appended. A field in both lists is overwritten. Names that do not exist are ignored in `remove`.
     ///
     /// Returns whether anything is different afterwards; may leave nothing. Fails with `bad_request`, naming `values`
-    /// and the rule, when a field is set twice or the result breaks a bound; then nothing is changed.
+    /// and the rule, when `set` has more than 128 KiB in all or a field twice, or the result breaks a bound; then nothing
+    /// is changed. **No refusal depends on a stored value**: only on stored field names, which are no secret.
     pub fn merge(&mut self, remove: &[String], set: Vec<(String, SecretString)>) -> Result<bool> {
         // Before anything is put together: bounds what a request can make us do, and finds what it sets twice.
-        let set = Self::checked(set)?;
+        let set = Self::given(set)?;
         let is_set = |name: &str| set.0.iter().any(|(other, _)| other == name);
         let mut merged: Vec<_> =
             self.0.iter().filter(|(name, _)| is_set(name) || !remove.contains(name)).cloned().collect();
@@ -104,38 +109,54 @@ impl Values {
         Self::checked(entries).ok()
     }
 
+    /// What a request brings: everything that is stored keeps these rules but the last.
+    fn given(entries: Vec<(String, SecretString)>) -> Result<Self> {
+        for (at, (name, _)) in entries.iter().enumerate() {
+            if let Some(what) = unseen(name) {
+                return Err(broken(&format!("have field names without {what}"), at));
+            }
+        }
+        let total: usize = entries.iter().map(|(name, value)| name.len() + value.expose().len()).sum();
+        if total > MAX_REQUEST_BYTES {
+            return Err(Error::bad_request(
+                "values must be 128 KiB long at most in one request, with their field names",
+            ));
+        }
+        Self::checked(entries)
+    }
+
     fn checked(entries: Vec<(String, SecretString)>) -> Result<Self> {
         if entries.len() > MAX_ENTRIES {
             return Err(Error::bad_request("values must have at most 64 entries"));
         }
-        if entries.iter().any(|(name, _)| name.is_empty() || name.len() > MAX_NAME_BYTES) {
-            return Err(Error::bad_request("values must have field names of 1 to 128 bytes"));
+        for (at, (name, value)) in entries.iter().enumerate() {
+            if name.is_empty() || name.len() > MAX_NAME_BYTES {
+                return Err(broken("have field names of 1 to 128 bytes", at));
+            }
+            if value.expose().len() > MAX_VALUE_BYTES {
+                return Err(broken("each be 16 KiB long at most", at));
+            }
+            // At most 64 entries: sorting them would cost more code than it saves time.
+            if entries.iter().take(at).any(|(earlier, _)| earlier == name) {
+                return Err(broken("not have a field name twice", at));
+            }
         }
-        if entries.iter().any(|(_, value)| value.expose().len() > MAX_VALUE_BYTES) {
-            return Err(Error::bad_request("values must each be 16 KiB long at most"));
-        }
-        let names: usize = entries.iter().map(|(name, _)| name.len()).sum();
-        if names > MAX_NAMES_BYTES {
+        if entries.iter().map(|(name, _)| name.len()).sum::<usize>() > MAX_NAMES_BYTES {
             return Err(Error::bad_request("values must have field names of 2 KiB at most in all"));
-        }
-        let total = names + entries.iter().map(|(_, value)| value.expose().len()).sum::<usize>();
-        if total > MAX_TOTAL_BYTES {
-            return Err(Error::bad_request("values must be 128 KiB long at most in all, with their field names"));
-        }
-        // At most 64 entries: sorting them would cost more code than it saves time.
-        let repeats = |(at, entry): (usize, &(String, _))| entries.iter().take(at).any(|(name, _)| *name == entry.0);
-        if entries.iter().enumerate().any(repeats) {
-            return Err(Error::bad_request("values must not have a field name twice"));
         }
         Ok(Self(entries))
     }
+}
+
+/// The entry is named by its place, as its name is input too.
+fn broken(rule: &str, at: usize) -> Error {
+    Error::bad_request(format!("values must {rule} (entry {})", at + 1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Code;
-    use alloc::format;
     use alloc::string::ToString;
     use alloc::vec;
     use proptest::prelude::*;

@@ -69,7 +69,7 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
     token.check_project(request)?;
     let id_or_name = uri::decode_segment(id_or_name)?;
     let sealer = settings::sealer(settings, token.project.clone())?;
-    let vault = Vault::new(platform, &sealer);
+    let vault = Vault::new(platform, &sealer).with_http_origins(settings::http_origins(settings));
     credentials::Call { vault: &vault, token: &token, request, id_or_name: &id_or_name }.run(row.operation)
 }
 

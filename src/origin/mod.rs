@@ -1,65 +1,93 @@
 //! Which page may be given which credential: the rule of `supply`.
 
+mod http_origins;
 mod public_suffix;
 
-use crate::credential::{Domain, SiteUrl};
+pub use http_origins::HttpOrigins;
+
+use crate::credential::{Domain, HostError, Scheme, SiteUrl};
 use crate::error::{Code, Error, Result};
 use alloc::format;
+use alloc::vec::Vec;
 
-/// Passes if the page with this origin or URL may be given a credential of this domain.
-///
-/// The scheme must be `https`, or `http` where the host is `localhost`. The host must equal the domain, or be below it
-/// by whole labels while neither the domain nor any name from there down to the host is a public suffix: below one,
-/// names belong to different owners. Addresses and `localhost` match exactly. Ports, paths, queries and fragments do
-/// not count.
-///
-/// The origin is read strictly: user info, white space, control characters, and in front of the path also backslashes,
-/// percent signs and non-ASCII characters are refused, not repaired.
-///
-/// Every refusal is `origin_refused` with a message that says which rule refused, and nothing of the input.
-pub fn check(domain: &Domain, origin: &str) -> Result<()> {
-    if origin.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return refuse("origin must not contain white space or control characters");
-    }
-    // Also `null`, `data:`, `blob:` and the like.
-    let Some(scheme) = SiteUrl::scheme_of(origin) else {
-        return refuse("origin must be a URL that begins with a scheme and ://");
-    };
-    let url = SiteUrl::parse(origin).map_err(|e| Error::new(Code::OriginRefused, format!("origin {}", e.rule())))?;
-    if url.has_user_info {
-        return refuse("origin must not hold user info");
-    }
-    let is_localhost = url.host.as_str() == "localhost";
-    if !(scheme.eq_ignore_ascii_case("https") || is_localhost && scheme.eq_ignore_ascii_case("http")) {
-        return refuse("origin must have the scheme https, or http for localhost");
-    }
-    check_host(domain, &url.host)
+/// A page that may be given what belongs to its host.
+pub struct Origin {
+    host: Domain,
 }
 
-fn check_host(domain: &Domain, host: &Domain) -> Result<()> {
-    if host == domain {
-        return Ok(());
+impl Origin {
+    /// Reads the origin or the URL of a page.
+    ///
+    /// The scheme must be `https`, or `http` where the page comes from this machine ([`Domain::is_loopback`]) or from
+    /// what the setting names. Ports, paths, queries and fragments do not count otherwise.
+    ///
+    /// The origin is read strictly: user info, white space, control characters, and in front of the path also
+    /// backslashes, percent signs and international names that [`Domain`] does not convert are refused, not repaired.
+    /// Every refusal is `origin_refused` with a message that says which rule refused, and nothing of the input.
+    pub fn parse(origin: &str, http: &HttpOrigins) -> Result<Self> {
+        if origin.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return refuse("origin must not contain white space or control characters");
+        }
+        // Also `null`, `data:`, `blob:` and the like.
+        if !SiteUrl::is_url(origin) {
+            return refuse("origin must be a URL that begins with a scheme and ://");
+        }
+        let url = match SiteUrl::parse(origin) {
+            Ok(url) => url,
+            Err(HostError::Scheme) => return refuse(SCHEME),
+            Err(error) => return Err(Error::new(Code::OriginRefused, format!("origin {}", error.rule()))),
+        };
+        if url.has_user_info {
+            return refuse("origin must not hold user info");
+        }
+        if url.scheme == Some(Scheme::Https) || url.host.is_loopback() || http.contain(&url) {
+            Ok(Self { host: url.host })
+        } else {
+            refuse(SCHEME)
+        }
     }
-    if domain.is_address() || host.is_address() {
-        return refuse("origin must have the credential's IP address as its host, exactly");
+
+    /// Passes if the page may be given a credential of these domains.
+    ///
+    /// Its host must equal one of them, or be below it by whole labels while neither the domain nor any name from there
+    /// down to the host is a public suffix: below one, names belong to different owners. Addresses, `localhost` and
+    /// other single labels match exactly. Every refusal is `origin_refused` with a message that says which rule refused.
+    pub fn check<'d>(&self, domains: impl Iterator<Item = &'d Domain> + Clone) -> Result<()> {
+        if domains.clone().any(|domain| *domain == self.host) {
+            return Ok(());
+        }
+        if self.host.is_address() || domains.clone().all(Domain::is_address) {
+            return refuse("origin must have an IP address of the credential as its host, exactly");
+        }
+        let mut above = domains.filter(|domain| self.is_below(domain)).peekable();
+        if above.peek().is_none() {
+            return refuse("origin must have a domain of the credential as its host, or a host below it");
+        }
+        let released = self.domains();
+        if above.any(|domain| released.contains(domain)) {
+            Ok(())
+        } else {
+            refuse("origin must have a domain of the credential as its host, exactly: hosts below it have other owners")
+        }
     }
-    let below = host.as_str().strip_suffix(domain.as_str()).and_then(|front| front.strip_suffix('.'));
-    let Some(front) = below else {
-        return refuse("origin must have the credential's domain as its host, or a host below it");
-    };
-    // The domain itself, then one label more at a time, down to the host.
-    let fronts = front.rmatch_indices('.').map(|(dot, _)| dot + 1);
-    let names = core::iter::once(front.len() + 1).chain(fronts).chain([0]);
-    let names = names.filter_map(|start| host.as_str().get(start..));
-    if public_suffix::any_is_public_suffix(names) {
-        return refuse(
-            "origin must have the credential's domain as its host, exactly: hosts below it have other owners",
-        );
+
+    /// Every domain of which [`Origin::check`] lets a credential pass, the host itself first.
+    pub fn domains(&self) -> Vec<Domain> {
+        let mut names: Vec<_> = core::iter::successors(Some(self.host.clone()), Domain::parent).collect();
+        let owned = public_suffix::first_public_suffix(names.iter().map(Domain::as_str)).unwrap_or(names.len());
+        names.truncate(owned.max(1));
+        names
     }
-    Ok(())
+
+    fn is_below(&self, domain: &Domain) -> bool {
+        self.host.as_str().strip_suffix(domain.as_str()).is_some_and(|front| front.ends_with('.'))
+    }
 }
 
-fn refuse(rule: &'static str) -> Result<()> {
+const SCHEME: &str = "origin must have the scheme https; http is for localhost, names below it, loopback addresses, and \
+                      what the setting strongroom_http_origins names";
+
+fn refuse<T>(rule: &'static str) -> Result<T> {
     Err(Error::new(Code::OriginRefused, rule))
 }
 

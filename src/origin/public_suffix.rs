@@ -10,21 +10,31 @@ use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 use table::{CODES, EXCEPTIONS, NUMBERS, REMAINDER_BITS, RULES};
 
-/// Whether any of these names is a public suffix by the list. Names are in the form of [`crate::credential::Domain`].
+/// The place of the first of these names that is a public suffix by the list; `None` when none is. Names are in the form
+/// of [`crate::credential::Domain`].
 ///
 /// A name that has a wildcard below it (`kobe.jp`, by the rule `*.kobe.jp`) counts as one, although the list's own
 /// algorithm takes it for somebody's: what is below it has other owners all the same, exceptions like `city.kobe.jp`
 /// included.
 ///
 /// One pass over the table for all names: it can only be read from the front.
-pub(super) fn any_is_public_suffix<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+pub(super) fn first_public_suffix<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
     let mut wanted = Vec::new();
-    for name in names.filter(|name| !EXCEPTIONS.contains(name)) {
-        // No rule, or the implicit rule `*`: a single label is a public suffix.
-        let Some((_, parent)) = name.split_once('.') else { return true };
-        wanted.extend([scaled_hash(&[name]), scaled_hash(&["*.", parent]), scaled_hash(&["*.", name])]);
+    let mut first = None;
+    for (place, name) in names.enumerate().filter(|(_, name)| !EXCEPTIONS.contains(name)) {
+        let Some((_, parent)) = name.split_once('.') else {
+            // No rule, or the implicit rule `*`: a single label is a public suffix.
+            first = Some(place);
+            break;
+        };
+        let hashes = [scaled_hash(&[name]), scaled_hash(&["*.", parent]), scaled_hash(&["*.", name])];
+        wanted.extend(hashes.map(|hash| (hash, place)));
     }
-    Numbers::new(CODES).take(NUMBERS).any(|number| wanted.contains(&number))
+    for number in Numbers::new(CODES).take(NUMBERS) {
+        let places = wanted.iter().filter(|(hash, _)| *hash == number).map(|(_, place)| *place);
+        first = places.chain(first).min();
+    }
+    first
 }
 
 /// The first 64 bits of SHA-256, scaled to a number below RULES * 2^REMAINDER_BITS.
@@ -91,7 +101,7 @@ mod tests {
     use alloc::format;
 
     fn is_public_suffix(name: &str) -> bool {
-        any_is_public_suffix([name].into_iter())
+        first_public_suffix([name].into_iter()).is_some()
     }
 
     #[test]
@@ -151,9 +161,12 @@ mod tests {
 
     #[test]
     fn looks_up_many_names_in_one_pass() {
-        assert!(any_is_public_suffix(["example.com", "a.example.com", "co.uk", "b.a.example.com"].into_iter()));
-        assert!(!any_is_public_suffix(["example.com", "a.example.com", "b.a.example.com"].into_iter()));
-        assert!(!any_is_public_suffix([].into_iter()));
+        let first = |names: &[&'static str]| first_public_suffix(names.iter().copied());
+        assert_eq!(first(&["example.com", "a.example.com", "co.uk", "b.a.example.com"]), Some(2));
+        assert_eq!(first(&["b.example.co.uk", "example.co.uk", "co.uk", "uk"]), Some(2));
+        assert_eq!(first(&["b.example.test", "example.test", "test"]), Some(2));
+        assert_eq!(first(&["example.com", "a.example.com", "b.a.example.com"]), None);
+        assert_eq!(first(&[]), None);
     }
 
     #[test]
