@@ -21,6 +21,8 @@ pub mod secret;
 pub mod settings;
 pub mod store;
 pub mod time;
+#[cfg(feature = "edge")]
+pub mod tool;
 pub mod totp;
 
 #[cfg(target_arch = "wasm32")]

@@ -28,13 +28,18 @@ pub fn error_json(error: &Error) -> String {
 /// other than the vault's; those of the action.
 pub fn run(vault: &Vault<'_>, mut members: Members) -> Result<String> {
     let action = members.text("action").ok().flatten().unwrap_or_default();
+    run_action(vault, &action, members)
+}
+
+/// As [`run`], for an action that is known from elsewhere.
+pub fn run_action(vault: &Vault<'_>, action: &str, mut members: Members) -> Result<String> {
     for field in ["project", "project_id"] {
         if members.text(field)?.is_some_and(|project| project != vault.project()) {
             return Err(Error::new(Code::Forbidden, "project must match this connection's fixed project"));
         }
     }
     let members = &mut members;
-    match action.as_str() {
+    match action {
         "list" => actions::list(vault, &json::list_query(members)?).map(|page| json::page(&page)),
         "get" => {
             let id_or_name = id_or_name(members, "get")?;

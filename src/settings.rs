@@ -12,6 +12,8 @@ pub const TOKENS: &str = "strongroom_tokens";
 pub const BUCKET: &str = "strongroom_bucket";
 pub const PROJECT: &str = "strongroom_project";
 pub const HTTP_ORIGINS: &str = "strongroom_http_origins";
+pub const ALLOWED_HOSTS: &str = "strongroom_allowed_hosts";
+pub const ALLOWED_ORIGINS: &str = "strongroom_allowed_origins";
 
 /// Where settings come from.
 pub trait Settings {

@@ -21,7 +21,13 @@ impl Guest for Component {
     fn handle(request: IncomingRequest, response_out: ResponseOutparam) {
         let method = request.method();
         let path_with_query = request.path_with_query().unwrap_or_else(|| "/".to_owned());
-        let headers = request.headers().entries();
+        let mut headers = request.headers().entries();
+        // Hosts take this header out of the others.
+        if let Some(authority) = request.authority()
+            && !headers.iter().any(|(name, _)| name == "host")
+        {
+            headers.push(("host".to_owned(), authority.into_bytes()));
+        }
         let request = Request {
             method: method_name(&method),
             path_with_query: &path_with_query,

@@ -35,7 +35,7 @@ impl Call<'_> {
             Operation::TotpCode => self.totp_code(),
             Operation::Supply => self.supply(),
             // Answered without a vault.
-            Operation::Health | Operation::OpenApi => Err(Error::not_found()),
+            Operation::Health | Operation::OpenApi | Operation::Mcp | Operation::McpMetadata => Err(Error::not_found()),
         }
     }
 

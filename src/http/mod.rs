@@ -6,6 +6,7 @@
 mod auth;
 mod credentials;
 mod health;
+mod mcp;
 mod preconditions;
 mod request;
 mod response;
@@ -48,6 +49,10 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
 }
 
 fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Result<Response> {
+    // In front of the method, as what it answers before it looks at that differs.
+    if request.path() == mcp::PATH {
+        return mcp::respond(platform, settings, request);
+    }
     let (row, id_or_name) = match routes::find(request.method, request.path()) {
         Found::Operation(row, segment) => (row, segment),
         Found::WrongMethod(allowed) => {
@@ -61,6 +66,7 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
     let Some(scope) = row.scope else {
         return Ok(match row.operation {
             Operation::Health => health::respond(platform, settings, request),
+            Operation::McpMetadata => return mcp::describe(settings, request),
             _ => Response::json(200, OPENAPI),
         });
     };

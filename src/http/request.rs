@@ -2,7 +2,7 @@
 
 use super::uri;
 use crate::error::{Code, Error, Result};
-use crate::json::Members;
+use crate::json::{self, Json, Members};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -64,9 +64,14 @@ impl Request<'_> {
         is_sane.then_some(id)
     }
 
-    /// The members of the body, a JSON object. Errors: [`Code::UnsupportedMediaType`] when it is declared to be something
-    /// else, [`Code::PayloadTooLarge`], [`Code::BadRequest`].
+    /// The members of the body, a JSON object. Errors: as [`Request::json`].
     pub fn members(&self) -> Result<Members> {
+        Members::of(self.json()?).ok_or_else(|| Error::bad_request("the request must be a JSON object"))
+    }
+
+    /// The body. Errors: [`Code::UnsupportedMediaType`] when it is declared to be something else than JSON,
+    /// [`Code::PayloadTooLarge`], [`Code::BadRequest`].
+    pub fn json(&self) -> Result<Json> {
         if !self.header("content-type")?.is_none_or(is_json) {
             return Err(Error::new(
                 Code::UnsupportedMediaType,
@@ -74,7 +79,7 @@ impl Request<'_> {
             ));
         }
         match &self.body {
-            Ok(body) => Members::parse(body),
+            Ok(body) => json::parse(body),
             Err(BodyError::TooLarge) => Err(Error::new(Code::PayloadTooLarge, "the body must be 1 MiB long at most")),
             Err(BodyError::Incomplete) => Err(Error::bad_request("the body must be complete")),
         }

@@ -1,6 +1,7 @@
 //! Which operation a request asks for, and what a token must be allowed for it.
 
 use super::auth::Scope;
+use super::mcp;
 use alloc::string::String;
 
 /// What a route and a method stand for.
@@ -16,6 +17,8 @@ pub enum Operation {
     Supply,
     Health,
     OpenApi,
+    Mcp,
+    McpMetadata,
 }
 
 /// A line of the route table.
@@ -31,7 +34,7 @@ pub struct Row {
 }
 
 /// All routes.
-pub const TABLE: [Row; 10] = [
+pub const TABLE: [Row; 12] = [
     row("/credentials", "GET", Operation::List, Some(Scope::Read)),
     row("/credentials", "POST", Operation::Create, Some(Scope::Write)),
     row("/credentials/{id_or_name}", "GET", Operation::Get, Some(Scope::Read)),
@@ -42,6 +45,9 @@ pub const TABLE: [Row; 10] = [
     row("/credentials/{id_or_name}/supply", "POST", Operation::Supply, Some(Scope::Supply)),
     row("/health", "GET", Operation::Health, None),
     row("/openapi.json", "GET", Operation::OpenApi, None),
+    // Every token will do: the tools follow from its scopes.
+    row(mcp::PATH, "POST", Operation::Mcp, None),
+    row(mcp::METADATA_PATH, "GET", Operation::McpMetadata, None),
 ];
 
 const fn row(path: &'static str, method: &'static str, operation: Operation, scope: Option<Scope>) -> Row {

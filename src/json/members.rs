@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 /// The members of an object that were not taken yet. Whoever is done with it ignores the rest: clients send fields that
 /// are newer than this server.
+#[derive(Default)]
 pub struct Members(Vec<(String, Json)>);
 
 impl Members {
@@ -36,6 +37,24 @@ impl Members {
                     _ => true,
                 }
         })
+    }
+
+    /// Whether there is such a member.
+    pub fn has_any(&self, name: &str) -> bool {
+        self.peek(name).is_some()
+    }
+
+    /// Shows a member without taking it.
+    pub fn peek(&self, name: &str) -> Option<&Json> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// Shows a text without taking it; `None` also when the member is something else.
+    pub fn shown(&self, name: &str) -> Option<&str> {
+        match self.peek(name) {
+            Some(Json::Text(text)) => Some(text.expose()),
+            _ => None,
+        }
     }
 
     /// Takes a member of any type; `None` when there is none.

@@ -13,4 +13,4 @@ pub use answers::{credential, credentials, deletion, error, page, supplied, totp
 pub use members::Members;
 pub use requests::{changes, code_options, list_query, new_credential};
 pub use tree::{DEPTH_MAX, Json, VALUES_MAX, parse};
-pub use writer::{Array, Object, object};
+pub use writer::{Array, Object, array, object};

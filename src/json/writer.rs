@@ -54,6 +54,12 @@ impl Object<'_> {
         self.text.push_str(json);
     }
 
+    /// Members that are JSON already, without the braces.
+    pub fn members(&mut self, json: &str) {
+        separate(self.text);
+        self.text.push_str(json);
+    }
+
     fn name(&mut self, name: &str) {
         separate(self.text);
         write_text(self.text, name);

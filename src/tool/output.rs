@@ -7,7 +7,8 @@ use crate::json::Object;
 const LISTED: &str = r#""id":{"type":"string"},"name":{"type":"string"},"domain":{"type":"string"},"created_at":{"type":"string"},"updated_at":{"type":"string"},"version":{"type":"integer"},"has_values":{"type":"boolean"},"has_totp_secret":{"type":"boolean"},"sso_provider":{"type":"string"},"totp_algorithm":{"type":"string"},"totp_digits":{"type":"integer"},"totp_period":{"type":"integer"},"weak_totp_secret":{"type":"boolean"}"#;
 
 /// What single credentials have beside it.
-const SINGLE: &str = r#""value_keys":{"type":"array","items":{"type":"string"},"description":"names of the stored values"}"#;
+const SINGLE: &str =
+    r#""value_keys":{"type":"array","items":{"type":"string"},"description":"names of the stored values"}"#;
 const CODE_OF_CHANGE: &str = r#""totp_code":{"type":"string","description":"the current code, when totp_secret was just set"},"totp_code_expires_at":{"type":"string"}"#;
 const PAGE: &str = r#""has_more":{"type":"boolean"},"next_offset":{"type":"integer","description":"offset of the next page, 0 on the last"}"#;
 const CODE: &str = r#""code":{"type":"string"},"expires_at":{"type":"string"},"period":{"type":"integer"},"valid_for_seconds":{"type":"integer"}"#;

@@ -43,54 +43,98 @@ const TABLE: &[Parameter] = &[
         kind: Kind::Text,
         uses: &[(SINGLE, "the credential's id or exact name; required")],
     },
-    Parameter { name: "name", kind: Kind::Text, uses: &[
-        (CREATE, "a name that no other credential has, 1-255 bytes; required"),
-        (UPDATE, "the new name"),
-    ] },
-    Parameter { name: "domain", kind: Kind::Text, uses: &[
-        (LIST, "only credentials of exactly this domain"),
-        (CREATE, "the site that the values belong to, such as accounts.example.com; required"),
-    ] },
-    Parameter { name: "query", kind: Kind::Text, uses: &[
-        (LIST, "only credentials with this text in name or domain, in any case, or with exactly this id"),
-    ] },
-    Parameter { name: "limit", kind: Kind::Whole(1, Some(100)), uses: &[
-        (LIST, "credentials on a page, a whole number from 1 to 100, 20 if not given"),
-    ] },
-    Parameter { name: "offset", kind: Kind::Whole(0, None), uses: &[
-        (LIST, "how many to skip, a whole number from 0: next_offset of the page before"),
-    ] },
-    Parameter { name: "min_valid_seconds", kind: Kind::Whole(0, None), uses: &[
-        (TOTP_CODE, "refuse a code that is valid for less, a whole number from 0 to the period minus 1; wait and ask again"),
-    ] },
-    Parameter { name: "exclusive", kind: Kind::Flag, uses: &[
-        (TOTP_CODE, "true when several agents log in with this credential at once: no two that say so get the same code"),
-    ] },
-    Parameter { name: "values", kind: Kind::Map, uses: &[
-        (CREATE, "what the login form needs, by field, such as username and password; required, at least one"),
-        (UPDATE, "values to add or to replace; the others stay"),
-    ] },
+    Parameter {
+        name: "name",
+        kind: Kind::Text,
+        uses: &[(CREATE, "a name that no other credential has, 1-255 bytes; required"), (UPDATE, "the new name")],
+    },
+    Parameter {
+        name: "domain",
+        kind: Kind::Text,
+        uses: &[
+            (LIST, "only credentials of exactly this domain"),
+            (CREATE, "the site that the values belong to, such as accounts.example.com; required"),
+        ],
+    },
+    Parameter {
+        name: "query",
+        kind: Kind::Text,
+        uses: &[(LIST, "only credentials with this text in name or domain, in any case, or with exactly this id")],
+    },
+    Parameter {
+        name: "limit",
+        kind: Kind::Whole(1, Some(100)),
+        uses: &[(LIST, "credentials on a page, a whole number from 1 to 100, 20 if not given")],
+    },
+    Parameter {
+        name: "offset",
+        kind: Kind::Whole(0, None),
+        uses: &[(LIST, "how many to skip, a whole number from 0: next_offset of the page before")],
+    },
+    Parameter {
+        name: "min_valid_seconds",
+        kind: Kind::Whole(0, None),
+        uses: &[(
+            TOTP_CODE,
+            "refuse a code that is valid for less, a whole number from 0 to the period minus 1; wait and ask again",
+        )],
+    },
+    Parameter {
+        name: "exclusive",
+        kind: Kind::Flag,
+        uses: &[(
+            TOTP_CODE,
+            "true when several agents log in with this credential at once: no two that say so get the same code",
+        )],
+    },
+    Parameter {
+        name: "values",
+        kind: Kind::Map,
+        uses: &[
+            (CREATE, "what the login form needs, by field, such as username and password; required, at least one"),
+            (UPDATE, "values to add or to replace; the others stay"),
+        ],
+    },
     Parameter { name: "remove_value_keys", kind: Kind::Texts, uses: &[(UPDATE, "names of values to remove")] },
-    Parameter { name: "sso_provider", kind: Kind::Text, uses: &[
-        (CREATE, "the provider that the site signs in with, such as google"),
-        (UPDATE, "the new provider; an empty text clears it"),
-    ] },
-    Parameter { name: "totp_secret", kind: Kind::Text, uses: &[
-        (WRITE, "the secret for one-time codes in base32, or an otpauth:// URI; the answer shows the current code, never the secret"),
-        (UPDATE, "an empty text removes it"),
-    ] },
-    Parameter { name: "totp_algorithm", kind: Kind::OneOf(&["SHA1", "SHA256", "SHA512"]), uses: &[
-        (WRITE, "only with totp_secret, if the site says so; SHA1 if not given"),
-    ] },
-    Parameter { name: "totp_digits", kind: Kind::Whole(6, Some(9)), uses: &[
-        (WRITE, "only with totp_secret: a whole number from 6 to 9, 6 if not given"),
-    ] },
-    Parameter { name: "totp_period", kind: Kind::Whole(15, Some(300)), uses: &[
-        (WRITE, "only with totp_secret: seconds, a whole number from 15 to 300, 30 if not given"),
-    ] },
-    Parameter { name: "project", kind: Kind::Text, uses: &[
-        (Actions::ALL, "leave out: the project of this connection is fixed"),
-    ] },
+    Parameter {
+        name: "sso_provider",
+        kind: Kind::Text,
+        uses: &[
+            (CREATE, "the provider that the site signs in with, such as google"),
+            (UPDATE, "the new provider; an empty text clears it"),
+        ],
+    },
+    Parameter {
+        name: "totp_secret",
+        kind: Kind::Text,
+        uses: &[
+            (
+                WRITE,
+                "the secret for one-time codes in base32, or an otpauth:// URI; the answer shows the current code, never the secret",
+            ),
+            (UPDATE, "an empty text removes it"),
+        ],
+    },
+    Parameter {
+        name: "totp_algorithm",
+        kind: Kind::OneOf(&["SHA1", "SHA256", "SHA512"]),
+        uses: &[(WRITE, "only with totp_secret, if the site says so; SHA1 if not given")],
+    },
+    Parameter {
+        name: "totp_digits",
+        kind: Kind::Whole(6, Some(9)),
+        uses: &[(WRITE, "only with totp_secret: a whole number from 6 to 9, 6 if not given")],
+    },
+    Parameter {
+        name: "totp_period",
+        kind: Kind::Whole(15, Some(300)),
+        uses: &[(WRITE, "only with totp_secret: seconds, a whole number from 15 to 300, 30 if not given")],
+    },
+    Parameter {
+        name: "project",
+        kind: Kind::Text,
+        uses: &[(Actions::ALL, "leave out: the project of this connection is fixed")],
+    },
     Parameter { name: "project_id", kind: Kind::Text, uses: &[(Actions::ALL, "deprecated, as project")] },
 ];
 

@@ -1,7 +1,7 @@
 //! Tokens, scopes and projects.
 
 use super::world::{CANARY, World, entry};
-use crate::http::{Row, Scope, TABLE};
+use crate::http::{Operation, Row, Scope, TABLE};
 use crate::settings::TOKENS;
 use alloc::format;
 use alloc::string::String;
@@ -25,7 +25,8 @@ fn world_with_a_token_per_scope() -> World {
 
 #[test]
 fn every_scope_against_every_route() {
-    for row in &TABLE {
+    // The MCP server asks for no scope; its own tests say what each token sees.
+    for row in TABLE.iter().filter(|row| row.operation != Operation::Mcp) {
         for scope in Scope::ALL {
             let world = world_with_a_token_per_scope();
             let body = json!({

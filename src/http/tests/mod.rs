@@ -8,5 +8,5 @@ mod faults;
 mod malformed;
 mod operations;
 mod repetition;
-mod schema;
-mod world;
+pub mod schema;
+pub mod world;
