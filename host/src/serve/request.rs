@@ -184,6 +184,7 @@ fn route(path: &str) -> &'static str {
         ["credentials", _, "supply"] => "/credentials/{id_or_name}/supply",
         ["health"] => "/health",
         ["openapi.json"] => "/openapi.json",
+        ["mcp"] => "/mcp",
         _ => "(other)",
     }
 }
