@@ -228,6 +228,8 @@ impl Config for StateConfig {
             "strongroom_project" => self.project.clone(),
             // Not of the state: it says what network the machine is on.
             "strongroom_http_origins" => std::env::var("STRONGROOM_HTTP_ORIGINS").unwrap_or_default(),
+            "strongroom_allowed_hosts" => std::env::var("STRONGROOM_ALLOWED_HOSTS").unwrap_or_default(),
+            "strongroom_allowed_origins" => std::env::var("STRONGROOM_ALLOWED_ORIGINS").unwrap_or_default(),
             _ => return Ok(None),
         }))
     }

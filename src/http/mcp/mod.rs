@@ -145,7 +145,10 @@ impl Server<'_> {
 
     fn run(&self, tool: Tool, arguments: Result<Members>) -> ToolResult {
         let sealer = settings::sealer(self.settings, self.token.project.clone());
-        let vault = sealer.as_ref().map(|sealer| Vault::new(self.platform, sealer)).map_err(Clone::clone);
+        let vault = sealer
+            .as_ref()
+            .map(|sealer| Vault::new(self.platform, sealer).with_http_origins(settings::http_origins(self.settings)))
+            .map_err(Clone::clone);
         tool::call(tool, self.allowed(), arguments, vault.as_ref().map_err(Clone::clone))
     }
 
