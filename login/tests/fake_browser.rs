@@ -240,7 +240,7 @@ fn roll(dice: &mut u64) -> u64 {
 
 /// Replaces or removes some member now and then.
 fn damage(value: &mut Value, dice: &mut u64) {
-    if roll(dice) % 40 == 0 {
+    if roll(dice).is_multiple_of(40) {
         *value = match roll(dice) % 8 {
             0 => Value::Null,
             1 => json!(-1),

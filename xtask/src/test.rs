@@ -12,6 +12,9 @@ pub const HOST_PACKAGES: [&str; 4] = ["--package", "strongroom-host", "--package
 /// The packages that are built without Wasmtime, the core first.
 const CORE_PACKAGES: [&str; 6] = ["--package", "strongroom", "--package", "strongroom-simulator", "--package", "xtask"];
 
+/// Filling logins in a browser: neither Wasmtime nor the core. Built by itself until the host is.
+const LOGIN_PACKAGES: [&str; 2] = ["--package", "strongroom-login"];
+
 pub fn run() -> Result<()> {
     let start = Instant::now();
     timed("format", || Command::cargo(["fmt", "--all", "--check"]).run())?;
@@ -34,6 +37,11 @@ pub fn run() -> Result<()> {
         // By itself, because it builds the core with the switches that break the commit protocol on purpose.
         Command::cargo(["test", "--quiet", "--release"]).args(&CORE_PACKAGES[2..]).run()
     })?;
+    timed("login: clippy and tests", || {
+        let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(LOGIN_PACKAGES);
+        clippy.args(["--", "-D", "warnings"]).run()?;
+        Command::cargo(["test", "--quiet", "--release"]).args(LOGIN_PACKAGES).run()
+    })?;
     timed("host: clippy", || {
         let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(HOST_PACKAGES);
         clippy.args(["--", "-D", "warnings"]).run()
@@ -50,6 +58,7 @@ pub fn run() -> Result<()> {
             doc.args(packages).env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links").run()
         };
         doc(&CORE_PACKAGES)?;
+        doc(&LOGIN_PACKAGES)?;
         doc(&HOST_PACKAGES)
     })?;
     step(&format!("all passed in {} s", start.elapsed().as_secs()));
