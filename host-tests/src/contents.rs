@@ -25,11 +25,11 @@ impl Vault {
             let (mut found, mut offset) = (Vec::new(), Some(0));
             while let Some(start) = offset {
                 let query = ListQuery { domain: None, query: None, limit: Some(100), offset: Some(start) };
-                let page = exports.strongroom_vault_credentials().call_list(&mut *store, &query).await??;
+                let page = exports.strongroom_vault_credentials().call_list(store.call(), &query).await??;
                 for item in page.items {
-                    let single = exports.strongroom_vault_credentials().call_get(&mut *store, &item.id).await??;
+                    let single = exports.strongroom_vault_credentials().call_get(store.call(), &item.id).await??;
                     let origin = format!("https://{}", item.domain);
-                    let supplied = exports.strongroom_vault_supply().call_supply(&mut *store, &item.id, &origin, None);
+                    let supplied = exports.strongroom_vault_supply().call_supply(store.call(), &item.id, &origin, None);
                     let text = format!("{item:?} {single:?} {:?}", supplied.await??);
                     found.push(if known.contains(&item.id) { text } else { text.replace(&item.id, "cred_new") });
                 }

@@ -3,19 +3,28 @@
 
 mod client;
 pub mod clients;
+mod clock;
 mod contents;
 mod directory;
 mod native;
 mod program;
+mod store;
 mod vault;
 mod world;
 
 pub use client::{Answer, Client};
+pub use clock::FixedClock;
 pub use directory::TempDir;
 pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 pub use program::{Output, Program, Server};
+pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};
 pub use vault::{ADMIN_TOKEN, Called, KEYS, NOW, Settings, Vault, new_credential, no_changes};
 pub use world::World;
 
 pub use strongroom_host::bindings::vault::exports::strongroom::vault::{credentials, maintenance, supply, types};
-pub use strongroom_host::keyvalue::{Behaviour, Counts, Kind, MemoryStore, Operation, StoreError};
+pub use strongroom_host::keyvalue::StoreError;
+
+/// Runs a future on this thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}

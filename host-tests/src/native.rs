@@ -2,7 +2,7 @@
 //! seconds, and tells what only the catalog knows.
 
 use crate::credentials::NewCredential;
-use crate::{KEYS, NOW};
+use crate::{KEYS, NOW, block_on};
 use std::cell::Cell;
 use strongroom::actions::{self, Vault};
 use strongroom::catalog::{Catalog, InitOptions};
@@ -127,19 +127,19 @@ fn failed(error: keyvalue::StoreError) -> StoreError {
 
 impl Store for Bucket<'_> {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(BUCKET, key).map_err(failed)
+        block_on(self.0.get(BUCKET, key)).map_err(failed)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.0.set(BUCKET, key, value).map_err(failed)
+        block_on(self.0.set(BUCKET, key, value)).map_err(failed)
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.0.delete(BUCKET, key).map_err(failed)
+        block_on(self.0.delete(BUCKET, key)).map_err(failed)
     }
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        self.0.increment(BUCKET, key, delta).map_err(failed)
+        block_on(self.0.increment(BUCKET, key, delta)).map_err(failed)
     }
 
     fn compare_and_swap<'a>(&'a self, key: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
@@ -147,7 +147,7 @@ impl Store for Bucket<'_> {
     }
 
     fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
-        let page = self.0.list_keys(BUCKET, cursor).map_err(failed)?;
+        let page = block_on(self.0.list_keys(BUCKET, cursor)).map_err(failed)?;
         Ok(KeyPage { keys: page.keys, cursor: page.cursor })
     }
 
@@ -164,7 +164,7 @@ struct Handle<'a> {
 
 impl CompareAndSwap for Handle<'_> {
     fn current(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.store.current(BUCKET, &self.key).map_err(failed)?;
+        let value = block_on(self.store.current(BUCKET, &self.key)).map_err(failed)?;
         self.seen = Some(value.clone());
         Ok(value)
     }
@@ -175,7 +175,10 @@ impl CompareAndSwap for Handle<'_> {
             Some(None) => Expected::Absent,
             Some(Some(value)) => Expected::Value(value),
         };
-        let stored = self.store.swap(BUCKET, &self.key, expected, value).map_err(failed)?;
-        Ok(if stored { Swap::Stored } else { Swap::Conflict })
+        match block_on(self.store.swap(BUCKET, &self.key, expected, value)).map_err(failed)? {
+            keyvalue::Swap::Done => Ok(Swap::Stored),
+            keyvalue::Swap::Refused => Ok(Swap::Conflict),
+            keyvalue::Swap::Unknown(cause) => Err(StoreError::Other(cause.into())),
+        }
     }
 }

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long a server may take to start. It compiles the component if it has not got it in its cache.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a line of the log may take.
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The program on one state directory.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -146,9 +149,22 @@ impl Server {
         self.stdout.text()
     }
 
-    /// What was logged up to now. A request's line is written before its answer is sent.
+    /// What was logged up to now.
     pub fn log(&self) -> String {
         self.stderr.text()
+    }
+
+    /// What was logged, as soon as this is a part of it. A line can arrive after the answer it is about.
+    pub fn log_with(&self, part: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(part) {
+                return log;
+            }
+            assert!(start.elapsed() < LOG_TIMEOUT, "{part:?} is not in the log: {log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The process's id.

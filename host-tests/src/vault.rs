@@ -1,17 +1,16 @@
 //! The component in Wasmtime, over a store in memory, with a clock that stands still.
 
-use crate::World;
 use crate::credentials::{Changes, ListQuery, NewCredential, Page};
 use crate::maintenance::{Report, Swept};
 use crate::supply::Supplied;
 use crate::types::{CodeOptions, Credential, Error, OneTimeCode};
+use crate::{FixedClock, MemoryStore, World};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use strongroom_host::bindings::{agent, vault};
-use strongroom_host::keyvalue::MemoryStore;
-use strongroom_host::{Component, Config, FixedClock, HandleError, Instance, Services};
+use strongroom_host::{Component, Config, HandleError, Instance, Services};
 
 /// `strongroom_keys` of a new [`Vault`].
 pub const KEYS: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -76,7 +75,7 @@ impl Vault {
     }
 
     /// Runs a call of any export on a fresh instance, for instance
-    /// `vault.call(async |i| i.exports.strongroom_vault_maintenance().call_verify(&mut i.store).await)`.
+    /// `vault.call(async |i| i.exports.strongroom_vault_maintenance().call_verify(i.store.call()).await)`.
     pub fn call<T>(&self, call: impl AsyncFnOnce(&mut Instance<vault::Vault>) -> T) -> T {
         self.runtime.block_on(async {
             let mut instance = self.component.vault(&self.services).await.unwrap();
@@ -95,7 +94,7 @@ impl Vault {
     /// JSON in, JSON out; works in every world.
     pub fn manage(&self, request: &str) -> Result<String, String> {
         let answer = self.call_agent(async |instance| {
-            instance.exports.strongroom_vault_manage().call_manage(&mut instance.store, request).await
+            instance.exports.strongroom_vault_manage().call_manage(instance.store.call(), request).await
         });
         answer.expect("the component trapped")
     }
@@ -112,62 +111,64 @@ impl Vault {
     }
 
     pub fn list(&self, query: ListQuery) -> Result<Page, Error> {
-        self.typed(async |i| i.exports.strongroom_vault_credentials().call_list(&mut i.store, &query).await)
+        self.typed(async |i| i.exports.strongroom_vault_credentials().call_list(i.store.call(), &query).await)
     }
 
     pub fn get(&self, id_or_name: &str) -> Result<Credential, Error> {
-        self.typed(async |i| i.exports.strongroom_vault_credentials().call_get(&mut i.store, id_or_name).await)
+        self.typed(async |i| i.exports.strongroom_vault_credentials().call_get(i.store.call(), id_or_name).await)
     }
 
     pub fn totp_code(&self, id_or_name: &str, options: Option<CodeOptions>) -> Result<OneTimeCode, Error> {
         self.typed(async |i| {
-            i.exports.strongroom_vault_credentials().call_totp_code(&mut i.store, id_or_name, options).await
+            i.exports.strongroom_vault_credentials().call_totp_code(i.store.call(), id_or_name, options).await
         })
     }
 
     pub fn create(&self, credential: &NewCredential) -> Result<Credential, Error> {
-        self.typed(async |i| i.exports.strongroom_vault_credentials().call_create(&mut i.store, credential).await)
+        self.typed(async |i| i.exports.strongroom_vault_credentials().call_create(i.store.call(), credential).await)
     }
 
     pub fn put(&self, credential: &NewCredential, expected_version: Option<u64>) -> Result<Credential, Error> {
         self.typed(async |i| {
-            i.exports.strongroom_vault_credentials().call_put(&mut i.store, credential, expected_version).await
+            i.exports.strongroom_vault_credentials().call_put(i.store.call(), credential, expected_version).await
         })
     }
 
     pub fn update(&self, id_or_name: &str, changes: &Changes) -> Result<Credential, Error> {
         self.typed(async |i| {
-            i.exports.strongroom_vault_credentials().call_update(&mut i.store, id_or_name, changes).await
+            i.exports.strongroom_vault_credentials().call_update(i.store.call(), id_or_name, changes).await
         })
     }
 
     pub fn delete(&self, id_or_name: &str, expected_version: Option<u64>) -> Result<String, Error> {
         self.typed(async |i| {
-            i.exports.strongroom_vault_credentials().call_delete(&mut i.store, id_or_name, expected_version).await
+            i.exports.strongroom_vault_credentials().call_delete(i.store.call(), id_or_name, expected_version).await
         })
     }
 
     pub fn supply(&self, id_or_name: &str, origin: &str, options: Option<CodeOptions>) -> Result<Supplied, Error> {
         self.typed(async |i| {
-            i.exports.strongroom_vault_supply().call_supply(&mut i.store, id_or_name, origin, options).await
+            i.exports.strongroom_vault_supply().call_supply(i.store.call(), id_or_name, origin, options).await
         })
     }
 
     pub fn init(&self, force: bool, node_bytes: Option<u32>) -> Result<bool, Error> {
-        self.typed(async |i| i.exports.strongroom_vault_maintenance().call_init(&mut i.store, force, node_bytes).await)
+        self.typed(async |i| {
+            i.exports.strongroom_vault_maintenance().call_init(i.store.call(), force, node_bytes).await
+        })
     }
 
     pub fn verify(&self) -> Result<Report, Error> {
         self.typed(async |i| {
             i.allow_maintenance();
-            i.exports.strongroom_vault_maintenance().call_verify(&mut i.store).await
+            i.exports.strongroom_vault_maintenance().call_verify(i.store.call()).await
         })
     }
 
     pub fn sweep(&self) -> Result<Swept, Error> {
         self.typed(async |i| {
             i.allow_maintenance();
-            i.exports.strongroom_vault_maintenance().call_sweep(&mut i.store).await
+            i.exports.strongroom_vault_maintenance().call_sweep(i.store.call()).await
         })
     }
 

@@ -106,21 +106,21 @@ fn reads(vault: &Vault, known: &BTreeSet<String>) -> wasmtime::Result<Answers> {
         ];
         for (name, domain, query, offset) in queries {
             let query = ListQuery { domain, query, limit: Some(100), offset: Some(offset) };
-            add(&mut answers, name, credentials.call_list(&mut *store, &query).await?);
+            add(&mut answers, name, credentials.call_list(store.call(), &query).await?);
         }
         for n in 0..CREDENTIALS + 2 {
             let new = sample(n);
-            add(&mut answers, &format!("get {n}"), credentials.call_get(&mut *store, &new.name).await?);
-            let code = credentials.call_totp_code(&mut *store, &new.name, None).await?;
+            add(&mut answers, &format!("get {n}"), credentials.call_get(store.call(), &new.name).await?);
+            let code = credentials.call_totp_code(store.call(), &new.name, None).await?;
             add(&mut answers, &format!("code of {n}"), code);
             let origin = format!("https://{}/login", new.domain);
-            let supplied = supply.call_supply(&mut *store, &new.name, &origin, None).await?;
+            let supplied = supply.call_supply(store.call(), &new.name, &origin, None).await?;
             add(&mut answers, &format!("supply {n}"), supplied);
         }
         for id in known.iter().map(String::as_str).chain(["cred_00000000000000000000000000"]) {
-            add(&mut answers, &format!("get {id}"), credentials.call_get(&mut *store, id).await?);
+            add(&mut answers, &format!("get {id}"), credentials.call_get(store.call(), id).await?);
         }
-        let report = exports.strongroom_vault_maintenance().call_verify(&mut *store).await?;
+        let report = exports.strongroom_vault_maintenance().call_verify(store.call()).await?;
         add(&mut answers, "verify", report);
         Ok(answers)
     })
@@ -132,8 +132,9 @@ fn add<T: Debug>(answers: &mut Answers, name: &str, answer: Result<T, Error>) {
 
 fn exclusive(vault: &Vault, n: u64) -> wasmtime::Result<Answer> {
     let (name, options) = (sample(n).name, Some(CodeOptions { min_valid_seconds: 0, exclusive: true }));
-    let called = vault
-        .call(async |i| i.exports.strongroom_vault_credentials().call_totp_code(&mut i.store, &name, options).await)?;
+    let called = vault.call(async |i| {
+        i.exports.strongroom_vault_credentials().call_totp_code(i.store.call(), &name, options).await
+    })?;
     Ok(called.map(|code| format!("{code:?}")))
 }
 
@@ -145,14 +146,14 @@ const CHANGES: [(&str, Change); 9] = [
         let mut new = new_credential("new", SAMPLE_DOMAIN, &[("password", "p")]);
         new.totp_secret = Some("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".into());
         let called =
-            vault.call(async |i| i.exports.strongroom_vault_credentials().call_create(&mut i.store, &new).await)?;
+            vault.call(async |i| i.exports.strongroom_vault_credentials().call_create(i.store.call(), &new).await)?;
         Ok(called.map(|created| format!("{created:?}").replace(&created.id, "")))
     }),
     ("put", |vault| {
         let mut new = new_credential(&sample(0).name, "moved.example.com", &[("password", "p")]);
         new.totp_secret = Some("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into());
-        let called =
-            vault.call(async |i| i.exports.strongroom_vault_credentials().call_put(&mut i.store, &new, None).await)?;
+        let called = vault
+            .call(async |i| i.exports.strongroom_vault_credentials().call_put(i.store.call(), &new, None).await)?;
         Ok(called.map(|put| format!("{put:?}")))
     }),
     ("update of a value", |vault| {
@@ -167,13 +168,13 @@ const CHANGES: [(&str, Change); 9] = [
     ("delete", |vault| {
         let name = sample(6).name;
         let called = vault
-            .call(async |i| i.exports.strongroom_vault_credentials().call_delete(&mut i.store, &name, None).await)?;
+            .call(async |i| i.exports.strongroom_vault_credentials().call_delete(i.store.call(), &name, None).await)?;
         Ok(called)
     }),
     ("exclusive code that was given", |vault| exclusive(vault, CLAIMED)),
     ("exclusive code that is free", |vault| exclusive(vault, UNCLAIMED)),
     ("sweep", |vault| {
-        let called = vault.call(async |i| i.exports.strongroom_vault_maintenance().call_sweep(&mut i.store).await)?;
+        let called = vault.call(async |i| i.exports.strongroom_vault_maintenance().call_sweep(i.store.call()).await)?;
         Ok(called.map(|_| String::new()))
     }),
 ];
@@ -181,7 +182,7 @@ const CHANGES: [(&str, Change); 9] = [
 fn update(vault: &Vault, n: u64, changes: Changes) -> wasmtime::Result<Answer> {
     let name = sample(n).name;
     let called = vault
-        .call(async |i| i.exports.strongroom_vault_credentials().call_update(&mut i.store, &name, &changes).await)?;
+        .call(async |i| i.exports.strongroom_vault_credentials().call_update(i.store.call(), &name, &changes).await)?;
     Ok(called.map(|updated| format!("{updated:?}")))
 }
 

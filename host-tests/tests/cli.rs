@@ -326,7 +326,7 @@ fn tokens_come_and_go_without_a_restart() {
     let reader = server.client_with(token);
     assert_eq!(reader.get("/credentials/a").status, 200);
     assert_eq!(reader.post("/credentials", &credential("b")).status, 403);
-    assert!(server.log().contains("token=reader"), "{}", server.log());
+    server.log_with("token=reader");
 
     let listed = program.run(&["token", "list"]);
     assert!(listed.stdout.contains("reader") && !listed.stdout.contains(token), "{listed:?}");

@@ -78,8 +78,9 @@ const CHANGES: [Case; 12] = [
         name: "delete",
         run: |vault| {
             let name = sample(0).name;
-            let call = vault
-                .call(async |i| i.exports.strongroom_vault_credentials().call_delete(&mut i.store, &name, None).await);
+            let call = vault.call(async |i| {
+                i.exports.strongroom_vault_credentials().call_delete(i.store.call(), &name, None).await
+            });
             call.map(|answer| answer.map(|_| ()))
         },
         again: Err(ErrorCode::NotFound),
@@ -89,39 +90,40 @@ const CHANGES: [Case; 12] = [
 fn create(vault: &Vault, name: &str, totp_secret: Option<&str>) -> Called<()> {
     let mut new = new_credential(name, "new.example.com", &[("username", "u"), ("password", "p")]);
     new.totp_secret = totp_secret.map(Into::into);
-    let call = vault.call(async |i| i.exports.strongroom_vault_credentials().call_create(&mut i.store, &new).await);
+    let call = vault.call(async |i| i.exports.strongroom_vault_credentials().call_create(i.store.call(), &new).await);
     call.map(|answer| answer.map(|_| ()))
 }
 
 fn put(vault: &Vault, name: &str, totp_secret: Option<&str>) -> Called<()> {
     let mut new = new_credential(name, "elsewhere.example.com", &[("login", "l"), ("password", "p")]);
     new.totp_secret = totp_secret.map(Into::into);
-    let call = vault.call(async |i| i.exports.strongroom_vault_credentials().call_put(&mut i.store, &new, None).await);
+    let call =
+        vault.call(async |i| i.exports.strongroom_vault_credentials().call_put(i.store.call(), &new, None).await);
     call.map(|answer| answer.map(|_| ()))
 }
 
 fn update(vault: &Vault, changes: Changes) -> Called<()> {
     let name = sample(0).name;
-    let call =
-        vault.call(async |i| i.exports.strongroom_vault_credentials().call_update(&mut i.store, &name, &changes).await);
+    let call = vault
+        .call(async |i| i.exports.strongroom_vault_credentials().call_update(i.store.call(), &name, &changes).await);
     call.map(|answer| answer.map(|_| ()))
 }
 
 fn exclusive_code(vault: &Vault) -> Called<()> {
     let (name, options) = (sample(0).name, Some(CodeOptions { min_valid_seconds: 0, exclusive: true }));
     let call = vault
-        .call(async |i| i.exports.strongroom_vault_credentials().call_totp_code(&mut i.store, &name, options).await);
+        .call(async |i| i.exports.strongroom_vault_credentials().call_totp_code(i.store.call(), &name, options).await);
     call.map(|answer| answer.map(|_| ()))
 }
 
 fn sweep(vault: &Vault) -> Called<()> {
-    let call = vault.call(async |i| i.exports.strongroom_vault_maintenance().call_sweep(&mut i.store).await);
+    let call = vault.call(async |i| i.exports.strongroom_vault_maintenance().call_sweep(i.store.call()).await);
     call.map(|answer| answer.map(|_| ()))
 }
 
 fn init(vault: &Vault, force: bool) -> Called<()> {
     let call =
-        vault.call(async |i| i.exports.strongroom_vault_maintenance().call_init(&mut i.store, force, None).await);
+        vault.call(async |i| i.exports.strongroom_vault_maintenance().call_init(i.store.call(), force, None).await);
     call.map(|answer| answer.map(|_| ()))
 }
 

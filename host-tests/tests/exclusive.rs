@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Barrier, Mutex, MutexGuard};
 use std::time::Duration;
-use strongroom_host::keyvalue::{Expected, KeyPage};
-use strongroom_host::{FixedClock, KeyValue, Services, SqliteStore};
+use strongroom_host::keyvalue::{Expected, KeyPage, Swap, async_trait};
+use strongroom_host::{KeyValue, Services, SqliteStore};
 use strongroom_host_tests::credentials::{Changes, NewCredential};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode, OneTimeCode};
 use strongroom_host_tests::{
-    Behaviour, KEYS, Kind, MemoryStore, NOW, Program, StoreError, TempDir, Vault, World, new_credential, no_changes,
+    Behaviour, FixedClock, KEYS, Kind, MemoryStore, NOW, Program, StoreError, TempDir, Vault, World, new_credential,
+    no_changes,
 };
 
 const CALLERS: usize = 64;
@@ -44,7 +45,7 @@ impl Caller {
         runtime.block_on(async {
             let mut instance = World::Vault.component().vault(&self.services).await.unwrap();
             let credentials = instance.exports.strongroom_vault_credentials();
-            let code = credentials.call_totp_code(&mut instance.store, "n", EXCLUSIVE).await;
+            let code = credentials.call_totp_code(instance.store.call(), "n", EXCLUSIVE).await;
             code.expect("the component trapped")
         })
     }
@@ -53,35 +54,36 @@ impl Caller {
 /// A store whose reads for a swap take so long that all callers are at them at once.
 struct Slow(Arc<MemoryStore>);
 
+#[async_trait]
 impl KeyValue for Slow {
-    fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(bucket, key)
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(bucket, key).await
     }
 
-    fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.0.set(bucket, key, value)
+    async fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.0.set(bucket, key, value).await
     }
 
-    fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
-        self.0.delete(bucket, key)
+    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
+        self.0.delete(bucket, key).await
     }
 
-    fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
-        self.0.list_keys(bucket, cursor)
+    async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        self.0.list_keys(bucket, cursor).await
     }
 
-    fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError> {
-        self.0.increment(bucket, key, delta)
+    async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError> {
+        self.0.increment(bucket, key, delta).await
     }
 
-    fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.0.current(bucket, key);
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.0.current(bucket, key).await;
         std::thread::sleep(Duration::from_millis(50));
         value
     }
 
-    fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<bool, StoreError> {
-        self.0.swap(bucket, key, expected, value)
+    async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
+        self.0.swap(bucket, key, expected, value).await
     }
 }
 
@@ -468,7 +470,7 @@ fn create_over(store: Arc<dyn KeyValue>) {
     let created = runtime.block_on(async {
         let mut instance = World::Vault.component().vault(&caller.services).await.unwrap();
         let credentials = instance.exports.strongroom_vault_credentials();
-        credentials.call_create(&mut instance.store, &with_secret("n")).await
+        credentials.call_create(instance.store.call(), &with_secret("n")).await
     });
     created.unwrap().unwrap();
 }

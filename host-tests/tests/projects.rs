@@ -110,7 +110,7 @@ fn orphans_of_one_are_none_of_the_others() {
         if commits { Behaviour::Fail(StoreError::Stop) } else { Behaviour::Correct }
     });
     let new = login("orphaned", "p");
-    red.call(async |i| i.exports.strongroom_vault_credentials().call_create(&mut i.store, &new).await).unwrap_err();
+    red.call(async |i| i.exports.strongroom_vault_credentials().call_create(i.store.call(), &new).await).unwrap_err();
     store.unhook();
     let orphans = |vault: &Vault| vault.verify().unwrap().orphans;
     assert_eq!((orphans(&red), orphans(&blue)), (2, 0));

@@ -99,7 +99,7 @@ fn request_ids_come_back_and_are_in_the_log() {
     client.post("/credentials", &credential("canary-name"));
     client.request("CANARY", "/canary-path", &[("X-Other", "canary-header")], None);
 
-    let log = server.log();
+    let log = server.log_with("(other) (other)");
     let line = |id: &str| log.lines().find(|line| line.contains(id)).unwrap_or_else(|| panic!("{log}")).to_owned();
     assert!(line("id=mine-1.2_3").contains("GET /credentials 200 "), "{log}");
     assert!(line(&id).contains("GET /credentials/{id_or_name} 404 ") && line(&id).contains("token=admin"), "{log}");

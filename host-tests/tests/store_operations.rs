@@ -311,8 +311,8 @@ fn list_memory(scene: &Scene) {
         };
         let start = Instant::now();
         let bytes = scene.vault.call(async |i| {
-            i.exports.strongroom_vault_credentials().call_list(&mut i.store, &query).await.unwrap().unwrap();
-            i.store.data().memory_bytes()
+            i.exports.strongroom_vault_credentials().call_list(i.store.call(), &query).await.unwrap().unwrap();
+            i.store.memory_bytes()
         });
         println!("{what} of {}: {} KiB of linear memory, {:.1?}", scene.size, bytes >> 10, start.elapsed());
         assert!(bytes <= LIST_MEMORY_MAX_BYTES, "{what}: {bytes}");
@@ -320,8 +320,8 @@ fn list_memory(scene: &Scene) {
     let start = Instant::now();
     let bytes = scene.vault.call(async |i| {
         i.allow_maintenance();
-        i.exports.strongroom_vault_maintenance().call_verify(&mut i.store).await.unwrap().unwrap();
-        i.store.data().memory_bytes()
+        i.exports.strongroom_vault_maintenance().call_verify(i.store.call()).await.unwrap().unwrap();
+        i.store.memory_bytes()
     });
     println!("verify of {}: {} KiB of linear memory, {:.1?}", scene.size, bytes >> 10, start.elapsed());
 }

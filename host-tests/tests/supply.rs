@@ -8,11 +8,11 @@ use std::fs;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use strongroom_host::{FixedClock, Services};
+use strongroom_host::Services;
 use strongroom_host_tests::credentials::{Changes, NewCredential};
 use strongroom_host_tests::types::{CodeOptions, ErrorCode};
 use strongroom_host_tests::{
-    ADMIN_TOKEN, MemoryStore, NOW, Program, TempDir, Vault, World, new_credential, no_changes,
+    ADMIN_TOKEN, FixedClock, MemoryStore, NOW, Program, TempDir, Vault, World, new_credential, no_changes,
 };
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentItem, Type};

@@ -7,8 +7,9 @@ pub mod vault {
         path: "../wit",
         world: "vault",
         imports: {
-            // Waits for the other writers.
-            "wasi:keyvalue/atomics.[static]cas.new": async | trappable,
+            // They wait: for the device, for the network, for the other writers.
+            "wasi:keyvalue/store": async | trappable,
+            "wasi:keyvalue/atomics": async | trappable,
             default: trappable,
         },
         exports: { default: async },

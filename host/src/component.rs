@@ -3,46 +3,26 @@
 
 use crate::bindings::agent::{Agent, AgentPre};
 use crate::bindings::vault::{Vault, VaultPre};
-use crate::engine::{Engine, MAX_MAINTENANCE_MEMORY_BYTES};
+use crate::call::{CALL_TIME_LIMIT, Instance, InstanceStore};
+use crate::engine::Engine;
 use crate::instance::{self, Services, State};
 use crate::{Result, plain};
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use std::time::Duration;
 use wasmtime::component::{InstancePre, Linker};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
-/// How long one call may run before the instance is ended.
-pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(10);
-
-/// The same for [`Instance::allow_maintenance`].
-pub const MAINTENANCE_TIME_LIMIT: Duration = Duration::from_secs(3600);
-
 /// A component of one of the worlds `agent`, `vault` and `edge`.
 #[derive(Clone)]
 pub struct Component {
+    engine: Engine,
     agent: AgentPre<State>,
     vault: Option<VaultPre<State>>,
     http: Option<ProxyPre<State>>,
-}
-
-/// An instance with typed access to its exports.
-pub struct Instance<T> {
-    /// To be passed to every call.
-    pub store: Store<State>,
-    pub exports: T,
-}
-
-impl<T> Instance<T> {
-    /// Gives its calls the time and the memory to walk over a whole store.
-    pub fn allow_maintenance(&mut self) {
-        self.store.set_epoch_deadline(Engine::ticks(MAINTENANCE_TIME_LIMIT));
-        self.store.data_mut().memory.max_bytes = MAX_MAINTENANCE_MEMORY_BYTES;
-    }
 }
 
 /// Why an HTTP request got no answer from the component.
@@ -69,7 +49,12 @@ impl Component {
             .map_err(plain)
             .context("the component needs something that this host does not offer")?;
         let agent = AgentPre::new(pre.clone()).map_err(plain).context("the component is not a Strongroom")?;
-        Ok(Self { agent, vault: VaultPre::new(pre.clone()).ok(), http: ProxyPre::new(pre).ok() })
+        Ok(Self {
+            engine: engine.clone(),
+            agent,
+            vault: VaultPre::new(pre.clone()).ok(),
+            http: ProxyPre::new(pre).ok(),
+        })
     }
 
     /// Whether it has the HTTP endpoints.
@@ -77,18 +62,19 @@ impl Component {
         self.http.is_some()
     }
 
-    /// A fresh instance, for what every world exports.
+    /// A fresh instance, for what every world exports. Waits while there are [`MAX_INSTANCES`](crate::MAX_INSTANCES).
     pub async fn agent(&self, services: &Services) -> Result<Instance<Agent>> {
-        let mut store = self.store(services);
-        let exports = self.agent.instantiate_async(&mut store).await.map_err(plain)?;
+        let mut store = self.store(services).await.map_err(plain)?;
+        let exports = self.agent.instantiate_async(&mut store.inner).await.map_err(plain)?;
         Ok(Instance { store, exports })
     }
 
-    /// A fresh instance, for what the worlds `vault` and `edge` export. Fails on one of the world `agent`.
+    /// A fresh instance, for what the worlds `vault` and `edge` export. Fails on one of the world `agent`. Waits while
+    /// there are [`MAX_INSTANCES`](crate::MAX_INSTANCES).
     pub async fn vault(&self, services: &Services) -> Result<Instance<Vault>> {
-        let mut store = self.store(services);
         let vault = self.vault.as_ref().context("the component has no supply and maintenance interfaces")?;
-        let exports = vault.instantiate_async(&mut store).await.map_err(plain)?;
+        let mut store = self.store(services).await.map_err(plain)?;
+        let exports = vault.instantiate_async(&mut store.inner).await.map_err(plain)?;
         Ok(Instance { store, exports })
     }
 
@@ -112,14 +98,14 @@ impl Component {
         request: http::Request<Bytes>,
     ) -> wasmtime::Result<http::Response<Bytes>> {
         let http = self.http.as_ref().ok_or_else(|| wasmtime::format_err!("the component has no HTTP endpoints"))?;
-        let mut store = self.store(services);
+        let mut store = self.store(services).await?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let request = request.map(Full::new);
-        let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
-        let outparam = store.data_mut().http().new_response_outparam(sender)?;
+        let request = store.inner.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+        let outparam = store.inner.data_mut().http().new_response_outparam(sender)?;
         let run = async move {
-            let proxy = http.instantiate_async(&mut store).await?;
-            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, outparam).await
+            let proxy = http.instantiate_async(&mut store.inner).await?;
+            proxy.wasi_http_incoming_handler().call_handle(store.call(), request, outparam).await
         };
         // The body is drained while the component runs, so it makes no difference in which order it writes the body
         // and hands out the response.
@@ -133,10 +119,10 @@ impl Component {
         answer
     }
 
-    fn store(&self, services: &Services) -> Store<State> {
-        let mut store = Store::new(self.agent.engine(), State::new(services.clone()));
+    async fn store(&self, services: &Services) -> wasmtime::Result<InstanceStore> {
+        let place = self.engine.place().await?;
+        let mut store = Store::new(self.engine.inner(), State::new(services.clone()));
         store.limiter(|state| &mut state.memory);
-        store.set_epoch_deadline(Engine::ticks(CALL_TIME_LIMIT));
-        store
+        Ok(InstanceStore::new(store, place))
     }
 }

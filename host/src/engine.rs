@@ -2,10 +2,12 @@
 
 use crate::{Result, plain};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How many instances can exist at once; more requests than this wait for their turn.
+/// How many instances can exist at once; whoever wants one more waits until one is gone.
 pub const MAX_INSTANCES: u32 = 64;
 
 /// Linear memory an instance can grow to, in bytes. Listing a page of the largest credentials needs a few MiB.
@@ -21,6 +23,8 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    /// One permit for each instance that may exist.
+    places: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -48,11 +52,16 @@ impl Engine {
                 std::thread::sleep(TICK);
             }
         })?;
-        Ok(Self { inner })
+        Ok(Self { inner, places: Arc::new(Semaphore::new(MAX_INSTANCES as usize)) })
     }
 
     pub(crate) fn inner(&self) -> &wasmtime::Engine {
         &self.inner
+    }
+
+    /// A place for an instance, when there is one.
+    pub(crate) async fn place(&self) -> wasmtime::Result<OwnedSemaphorePermit> {
+        Ok(self.places.clone().acquire_owned().await?)
     }
 
     /// A time limit in ticks: at least the limit, at most two ticks more.

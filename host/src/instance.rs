@@ -4,7 +4,7 @@ use crate::bindings::vault::wasi::{clocks::wall_clock, config::store as config, 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::MAX_MEMORY_BYTES;
-use crate::keyvalue::KeyValue;
+use crate::keyvalue::{KeyValue, Turn};
 use std::future::Future;
 use std::sync::Arc;
 use wasmtime::ResourceLimiter;
@@ -32,8 +32,8 @@ pub struct State {
     pub(crate) services: Services,
     pub(crate) table: ResourceTable,
     pub(crate) memory: MemoryLimit,
-    /// Held from the first compare-and-swap handle to the end of the instance.
-    pub(crate) turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+    /// Held from the first compare-and-swap handle of a call to its end.
+    pub(crate) turn: Option<Turn>,
     http: WasiHttpCtx,
     hooks: Hooks,
 }
@@ -49,17 +49,18 @@ impl State {
             hooks: Hooks,
         }
     }
-
-    /// Bytes of the instance's linear memory. It never shrinks, so this is also the most there ever was.
-    pub fn memory_bytes(&self) -> usize {
-        self.memory.bytes
-    }
 }
 
 /// Bounds an instance's linear memory, and remembers its size.
 pub(crate) struct MemoryLimit {
     pub max_bytes: usize,
     bytes: usize,
+}
+
+impl MemoryLimit {
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl ResourceLimiter for MemoryLimit {
@@ -76,7 +77,7 @@ impl ResourceLimiter for MemoryLimit {
     }
 }
 
-/// Links the imports of design.md section 3, all of them and no other.
+/// Links the imports of the component, all of them and no other.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     keyvalue::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     keyvalue::atomics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

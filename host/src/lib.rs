@@ -14,13 +14,14 @@
 //! };
 //! let mut agent = component.agent(&services).await?;
 //! let request = r#"{"action":"list"}"#;
-//! let answer = agent.exports.strongroom_vault_manage().call_manage(&mut agent.store, request).await;
+//! let answer = agent.exports.strongroom_vault_manage().call_manage(agent.store.call(), request).await;
 //! println!("{answer:?}");
 //! # Ok(())
 //! # }
 //! ```
 
 pub mod bindings;
+mod call;
 mod clock;
 mod component;
 mod config;
@@ -33,12 +34,13 @@ pub mod state;
 mod testing;
 pub mod token;
 
-pub use clock::{Clock, FixedClock, SystemClock};
-pub use component::{CALL_TIME_LIMIT, Component, HandleError, Instance, MAINTENANCE_TIME_LIMIT};
+pub use call::{CALL_TIME_LIMIT, Call, Instance, InstanceStore, MAINTENANCE_TIME_LIMIT};
+pub use clock::{Clock, SystemClock};
+pub use component::{Component, HandleError};
 pub use config::Config;
 pub use engine::{Engine, MAX_INSTANCES, MAX_MAINTENANCE_MEMORY_BYTES, MAX_MEMORY_BYTES};
 pub use instance::{Services, State};
-pub use keyvalue::{KeyValue, MemoryStore, SqliteStore};
+pub use keyvalue::{KeyValue, SqliteStore};
 pub use state::{StateConfig, StateDir};
 
 pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;

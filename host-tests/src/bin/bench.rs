@@ -12,11 +12,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strongroom_host::bindings::vault::Vault;
-use strongroom_host::keyvalue::{Expected, KeyValue, MemoryStore, SqliteStore};
+use strongroom_host::keyvalue::{Expected, KeyValue, SqliteStore};
 use strongroom_host::{Component, Config, Engine, Instance, Services, SystemClock};
 use strongroom_host_tests::credentials::ListQuery;
 use strongroom_host_tests::types::Error;
-use strongroom_host_tests::{Counts, KEYS, Kind, Native, SAMPLE_DOMAIN, TempDir, World, sample};
+use strongroom_host_tests::{Counts, KEYS, Kind, MemoryStore, Native, SAMPLE_DOMAIN, TempDir, World, block_on, sample};
 
 /// What a create may take in a vault of 10^5 credentials, relative to one of 10^2.
 const CREATE_RATIO_MAX: f64 = 3.0;
@@ -93,7 +93,7 @@ impl Caller {
             let mut instance = self.component.vault(&self.services).await.unwrap();
             instance.allow_maintenance();
             call(&mut instance).await.unwrap().unwrap();
-            instance.store.data().memory_bytes()
+            instance.store.memory_bytes()
         })
     }
 
@@ -105,7 +105,7 @@ impl Caller {
             instance
                 .exports
                 .strongroom_vault_manage()
-                .call_manage(&mut instance.store, "{}")
+                .call_manage(instance.store.call(), "{}")
                 .await
                 .unwrap()
                 .unwrap_err();
@@ -114,11 +114,11 @@ impl Caller {
     }
 
     fn get(&self, name: &str) -> Duration {
-        self.time(async |i| i.exports.strongroom_vault_credentials().call_get(&mut i.store, name).await)
+        self.time(async |i| i.exports.strongroom_vault_credentials().call_get(i.store.call(), name).await)
     }
 
     fn code(&self, name: &str) -> Duration {
-        self.time(async |i| i.exports.strongroom_vault_credentials().call_totp_code(&mut i.store, name, None).await)
+        self.time(async |i| i.exports.strongroom_vault_credentials().call_totp_code(i.store.call(), name, None).await)
     }
 
     fn list(&self, domain: Option<&str>, query: Option<&str>, limit: u32, offset: u64) -> Duration {
@@ -128,12 +128,12 @@ impl Caller {
             limit: Some(limit),
             offset: Some(offset as u32),
         };
-        self.time(async |i| i.exports.strongroom_vault_credentials().call_list(&mut i.store, &query).await)
+        self.time(async |i| i.exports.strongroom_vault_credentials().call_list(i.store.call(), &query).await)
     }
 
     fn create(&self, n: u64) -> Duration {
         let new = sample(n);
-        self.time(async |i| i.exports.strongroom_vault_credentials().call_create(&mut i.store, &new).await)
+        self.time(async |i| i.exports.strongroom_vault_credentials().call_create(i.store.call(), &new).await)
     }
 }
 
@@ -179,7 +179,7 @@ fn in_memory(component: &Component, size: u64, node_bytes: Option<u32>) -> (Arc<
 fn in_sqlite(component: &Component, from: &MemoryStore, directory: &TempDir) -> (Arc<SqliteStore>, Caller) {
     let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
     for (key, value) in from.entries(BUCKET) {
-        store.set(BUCKET, &key, &value).unwrap();
+        block_on(store.set(BUCKET, &key, &value)).unwrap();
     }
     let caller = Caller::new(component, store.clone());
     (store, caller)
@@ -188,7 +188,7 @@ fn in_sqlite(component: &Component, from: &MemoryStore, directory: &TempDir) -> 
 /// One durable write of one KiB; SQLite does not write what is there already.
 fn durable_swap(store: &SqliteStore, round: u64) -> Duration {
     let start = Instant::now();
-    store.swap("other", "floor", Expected::Anything, &[round as u8; 1024]).unwrap();
+    block_on(store.swap("other", "floor", Expected::Anything, &[round as u8; 1024])).unwrap();
     start.elapsed()
 }
 
@@ -333,10 +333,10 @@ fn million(component: &Component) {
     let stored: usize = store.entries(BUCKET).values().map(Vec::len).sum();
     println!("\nStored: {} bytes per credential.", stored as u64 / SIZE);
     let start = Instant::now();
-    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_verify(&mut i.store).await);
+    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_verify(i.store.call()).await);
     println!("verify: {:.0?}, {} MiB of linear memory.", start.elapsed(), bytes >> 20);
     let start = Instant::now();
-    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_sweep(&mut i.store).await);
+    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_sweep(i.store.call()).await);
     println!("sweep: {:.0?}, {} MiB of linear memory.", start.elapsed(), bytes >> 20);
 }
 

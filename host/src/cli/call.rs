@@ -32,7 +32,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let answer = block_on(async {
         let mut instance = setup.instance().await?;
         let manage = instance.exports.strongroom_vault_manage();
-        let answer = manage.call_manage(&mut instance.store, &request).await;
+        let answer = manage.call_manage(instance.store.call(), &request).await;
         answer.map_err(plain).context("the component broke off")
     })?;
     match answer {

@@ -26,7 +26,7 @@ pub fn init(arguments: InitArguments) -> Result<ExitCode> {
     let made = block_on(async {
         let mut instance = setup.instance().await?;
         let maintenance = instance.exports.strongroom_vault_maintenance();
-        let made = maintenance.call_init(&mut instance.store, arguments.force, arguments.node_bytes).await;
+        let made = maintenance.call_init(instance.store.call(), arguments.force, arguments.node_bytes).await;
         answer(made).map_err(|error| setup.explain(error))
     })?;
     let project = &arguments.common.project;
@@ -42,7 +42,7 @@ pub fn verify(common: Common) -> Result<ExitCode> {
     let report = block_on(async {
         let mut instance = setup.instance().await?;
         instance.allow_maintenance();
-        let report = instance.exports.strongroom_vault_maintenance().call_verify(&mut instance.store).await;
+        let report = instance.exports.strongroom_vault_maintenance().call_verify(instance.store.call()).await;
         answer(report).map_err(|error| setup.explain(error))
     })?;
     line(&format!(
@@ -64,7 +64,7 @@ pub fn sweep(common: Common) -> Result<ExitCode> {
     let swept = block_on(async {
         let mut instance = setup.instance().await?;
         instance.allow_maintenance();
-        let swept = instance.exports.strongroom_vault_maintenance().call_sweep(&mut instance.store).await;
+        let swept = instance.exports.strongroom_vault_maintenance().call_sweep(instance.store.call()).await;
         answer(swept).map_err(|error| setup.explain(error))
     })?;
     line(&format!("{} records looked at, {} deleted", swept.examined, swept.deleted))?;

@@ -63,7 +63,7 @@ impl Setup {
     /// Prepares the store for the project if it is new, and makes sure that the master key is the right one.
     pub async fn prepare(&self) -> Result<()> {
         let mut instance = self.instance().await?;
-        let made = instance.exports.strongroom_vault_maintenance().call_init(&mut instance.store, false, None).await;
+        let made = instance.exports.strongroom_vault_maintenance().call_init(instance.store.call(), false, None).await;
         match answer(made) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain(error)),

@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let supplied = block_on(async {
         let mut instance = setup.instance().await?;
         let supply = instance.exports.strongroom_vault_supply();
-        let supplied = supply.call_supply(&mut instance.store, &arguments.id_or_name, &arguments.origin, None).await;
+        let supplied = supply.call_supply(instance.store.call(), &arguments.id_or_name, &arguments.origin, None).await;
         answer(supplied).map_err(|error| setup.explain(error))
     })?;
     // The vault is closed before a program runs that may take long.

@@ -1,15 +1,14 @@
-//! Where a vault's records live on the host side: one trait, a durable backend and one in memory.
+//! Where a vault's records live on the host side: one trait, and the engines behind it.
 
-use std::sync::Arc;
-
-mod memory;
 mod sqlite;
+mod turns;
 pub(crate) mod wasi;
 
-pub use memory::{Behaviour, Counts, Kind, MemoryStore, Operation};
+pub use async_trait::async_trait;
 pub use sqlite::{DATABASE_FILE, SqliteStore};
+pub use turns::{Turn, Turns};
 
-/// Why a backend did not do what it was asked.
+/// Why a store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no bucket of this name.
@@ -18,10 +17,11 @@ pub enum StoreError {
     /// The component may not use this bucket.
     #[error("access denied")]
     AccessDenied,
-    /// Anything else; the text reaches the component, which drops it.
+    /// Anything else; the text reaches the component and no caller.
     #[error("{0}")]
     Other(String),
-    /// The instance ends here, as if its process had died at this operation. Only test doubles say this.
+    /// The instance ends here with a trap, as if its process had died at this operation: for a store that must not be
+    /// used any further in the middle of a call.
     #[error("the instance was stopped at a store operation")]
     Stop,
 }
@@ -37,6 +37,20 @@ pub enum Expected<'a> {
     Value(&'a [u8]),
 }
 
+/// How a swap ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// The new value is stored. It and every earlier change of the bucket are as durable as the store makes anything.
+    Done,
+    /// The key held something else. Nothing was changed, and this swap will change nothing later.
+    Refused,
+    /// The store can't tell: the swap may have happened, may yet happen, or never will. The text says why.
+    ///
+    /// A store says this whenever it has sent the swap off and did not learn its end, and never tries it again by
+    /// itself: the caller reads what is there and decides.
+    Unknown(String),
+}
+
 /// One page of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyPage {
@@ -46,49 +60,48 @@ pub struct KeyPage {
     pub cursor: Option<String>,
 }
 
-/// See [`KeyValue::turn`].
-pub type Turn = Arc<tokio::sync::Mutex<()>>;
-
 /// A key-value store with named buckets: the operations of `wasi:keyvalue` store and atomics, 0.2.0-draft2.
 ///
-/// All calls may block for as long as the device takes. An `Ok` of [`swap`](Self::swap) means that the new value and
-/// every earlier change of the bucket are durable, as far as the backend is durable at all.
+/// An error of a read means that nothing is known. An error of [`set`](Self::set), [`delete`](Self::delete) and
+/// [`increment`](Self::increment) does not say whether it happened; one of [`swap`](Self::swap) says that it did not and
+/// will not.
+///
+/// A future may be dropped at any point: its operation then happened, happens later, or never, but wholly or not at all.
+/// No call may hold up the thread that polls it for longer than a read from memory takes.
+#[async_trait]
 pub trait KeyValue: Send + Sync {
-    /// Fails if the bucket does not exist. Backends that make buckets on first use need not override it.
-    fn open(&self, bucket: &str) -> Result<(), StoreError> {
+    /// The locks by which this process's writers take turns; `None` if they shall run into each other.
+    fn turns(&self) -> Option<&Turns> {
+        None
+    }
+
+    /// Fails if the bucket does not exist. Stores that make buckets on first use need not override it.
+    async fn open(&self, bucket: &str) -> Result<(), StoreError> {
         let _ = bucket;
         Ok(())
     }
 
-    /// A lock that an instance takes before its first compare-and-swap handle and holds until it ends; `None` if the
-    /// instances shall run into each other.
-    ///
-    /// A handle is what a writer begins with and a reader does without. Writers of one process that take turns never
-    /// lose their work to each other, and the queue is fair; only those of other processes are met at the swap.
-    fn turn(&self, bucket: &str, key: &str) -> Option<Turn> {
-        let _ = (bucket, key);
-        None
-    }
+    /// Some value that the key had or has; it need not be the newest.
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
-
-    fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError>;
+    async fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError>;
 
     /// Deleting an absent key succeeds.
-    fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError>;
+    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError>;
 
-    fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
-        Ok(self.get(bucket, key)?.is_some())
+    async fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
+        Ok(self.get(bucket, key).await?.is_some())
     }
 
-    fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError>;
+    async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError>;
 
     /// Adds to a signed 64-bit number that starts at 0, and returns the sum.
-    fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError>;
+    async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError>;
 
-    /// The newest value, for a later [`swap`](Self::swap).
-    fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The newest value, for a later [`swap`](Self::swap). What it shows can't be taken back: a store on several
+    /// machines makes it durable first.
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Stores the value if the key is as expected; whether it was.
-    fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<bool, StoreError>;
+    /// Stores the value if the key is as expected.
+    async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError>;
 }

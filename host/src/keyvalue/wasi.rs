@@ -1,6 +1,6 @@
-//! `wasi:keyvalue` for the component, over whatever backend the instance was given.
+//! `wasi:keyvalue` for the component, over whatever store the instance was given.
 
-use super::{Expected, StoreError};
+use super::{Expected, StoreError, Swap};
 use crate::bindings::vault::wasi::keyvalue::{atomics, store};
 use crate::instance::State;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl State {
     }
 }
 
-/// Turns a backend's answer into the component's; [`StoreError::Stop`] becomes a trap.
+/// Turns a store's answer into the component's; [`StoreError::Stop`] becomes a trap.
 fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store::Error>> {
     Ok(match result {
         Ok(value) => Ok(value),
@@ -46,19 +46,9 @@ fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store:
     })
 }
 
-/// Runs an operation that can wait for the device or for another process. On the server's threads the other requests
-/// are handed to another thread meanwhile.
-fn waiting<T>(operation: impl FnOnce() -> T) -> T {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    match Handle::try_current() {
-        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(operation),
-        _ => operation(),
-    }
-}
-
 impl store::Host for State {
-    fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, store::Error>> {
-        match answer(self.services.store.open(&identifier))? {
+    async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, store::Error>> {
+        match answer(self.services.store.open(&identifier).await)? {
             Ok(()) => Ok(Ok(self.table.push(Bucket { name: identifier.into() })?)),
             Err(error) => Ok(Err(error)),
         }
@@ -66,73 +56,74 @@ impl store::Host for State {
 }
 
 impl store::HostBucket for State {
-    fn get(
+    async fn get(
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(self.services.store.get(&bucket, &key))
+        answer(self.services.store.get(&bucket, &key).await)
     }
 
-    fn set(
+    async fn set(
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(waiting(|| self.services.store.set(&bucket, &key, &value)))
+        answer(self.services.store.set(&bucket, &key, &value).await)
     }
 
-    fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(waiting(|| self.services.store.delete(&bucket, &key)))
+        answer(self.services.store.delete(&bucket, &key).await)
     }
 
-    fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(self.services.store.exists(&bucket, &key))
+        answer(self.services.store.exists(&bucket, &key).await)
     }
 
-    fn list_keys(
+    async fn list_keys(
         &mut self,
         bucket: Resource<Bucket>,
         cursor: Option<String>,
     ) -> wasmtime::Result<Result<store::KeyResponse, store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        let page = self.services.store.list_keys(&bucket, cursor.as_deref());
+        let page = self.services.store.list_keys(&bucket, cursor.as_deref()).await;
         answer(page.map(|page| store::KeyResponse { keys: page.keys, cursor: page.cursor }))
     }
 
-    fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
         self.table.delete(bucket)?;
         Ok(())
     }
 }
 
 impl atomics::Host for State {
-    fn increment(
+    async fn increment(
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
         delta: i64,
     ) -> wasmtime::Result<Result<i64, store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(waiting(|| self.services.store.increment(&bucket, &key, delta)))
+        answer(self.services.store.increment(&bucket, &key, delta).await)
     }
 
-    fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
+    async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let cas = self.table.delete(cas)?;
-        let swapped = waiting(|| self.services.store.swap(&cas.bucket, &cas.key, cas.expected(), &value));
+        let swapped = self.services.store.swap(&cas.bucket, &cas.key, cas.expected(), &value).await;
         Ok(match answer(swapped)? {
-            Ok(true) => Ok(()),
+            Ok(Swap::Done) => Ok(()),
             // The interface asks for a handle that is up to date: one that was never read compares with nothing, and
             // its first `current` reads the newest value.
-            Ok(false) => {
+            Ok(Swap::Refused) => {
                 let fresh = Cas { bucket: cas.bucket, key: cas.key, seen: None };
                 Err(atomics::CasError::CasFailed(self.table.push(fresh)?))
             }
+            Ok(Swap::Unknown(cause)) => Err(atomics::CasError::StoreError(store::Error::Other(cause))),
             Err(error) => Err(atomics::CasError::StoreError(error)),
         })
     }
@@ -147,24 +138,23 @@ impl atomics::HostCas for State {
         let bucket = self.bucket(&bucket)?;
         // One turn is enough, and two could wait for each other.
         if self.turn.is_none()
-            && let Some(turn) = self.services.store.turn(&bucket, &key)
+            && let Some(turns) = self.services.store.turns()
         {
-            self.turn = Some(turn.lock_owned().await);
+            self.turn = Some(turns.take(&bucket, &key).await);
         }
         Ok(Ok(self.table.push(Cas { bucket, key, seen: None })?))
     }
 
-    fn current(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
+    async fn current(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
         let handle = self.table.get(&cas)?;
-        let (bucket, key) = (handle.bucket.clone(), handle.key.clone());
-        let value = answer(self.services.store.current(&bucket, &key))?;
+        let value = answer(self.services.store.current(&handle.bucket, &handle.key).await)?;
         if let Ok(value) = &value {
             self.table.get_mut(&cas)?.seen = Some(value.clone());
         }
         Ok(value)
     }
 
-    fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
         self.table.delete(cas)?;
         Ok(())
     }

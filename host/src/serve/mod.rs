@@ -3,7 +3,8 @@
 mod request;
 
 use crate::Result;
-use crate::component::{CALL_TIME_LIMIT, Component};
+use crate::call::CALL_TIME_LIMIT;
+use crate::component::Component;
 use crate::engine::MAX_INSTANCES;
 use crate::instance::Services;
 use hyper::server::conn::http1;

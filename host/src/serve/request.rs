@@ -1,7 +1,8 @@
 //! One request: limits before the component sees it, the component's answer or the host's own, one line in the log.
 
 use super::{BODY_TIMEOUT, MAX_BODY_BYTES, Server};
-use crate::component::{CALL_TIME_LIMIT, HandleError};
+use crate::call::CALL_TIME_LIMIT;
+use crate::component::HandleError;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};

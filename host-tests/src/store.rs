@@ -1,10 +1,10 @@
 //! A store in memory that counts, and that can be told to fail, to stop the instance, or to answer wrongly at any
 //! operation: the test double for every host there is.
 
-use super::{Expected, KeyPage, KeyValue, StoreError};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Mutex;
+use strongroom_host::keyvalue::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, async_trait};
 
 /// Keys per page of a listing; small, so that paging is exercised.
 const KEYS_PER_PAGE: usize = 100;
@@ -87,6 +87,8 @@ pub enum Behaviour {
     Answer(Option<Vec<u8>>),
     /// An `increment` is made and answers with this number.
     Total(i64),
+    /// Nothing is changed, and no answer ever comes.
+    Hang,
 }
 
 type Hook = dyn FnMut(&Operation<'_>) -> Behaviour + Send;
@@ -96,6 +98,7 @@ type Entries = BTreeMap<(String, String), Vec<u8>>;
 #[derive(Default)]
 pub struct MemoryStore {
     inner: Mutex<Inner>,
+    turns: Option<Turns>,
 }
 
 #[derive(Default)]
@@ -109,6 +112,11 @@ struct Inner {
 impl MemoryStore {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One whose writers take turns, as those of a server do.
+    pub fn with_turns() -> Self {
+        Self { turns: Some(Turns::new()), ..Self::default() }
     }
 
     /// Asks `hook` before every operation from now on. It must not use the store itself.
@@ -162,13 +170,27 @@ impl MemoryStore {
     }
 
     /// Counts the operation, asks the hook, and carries it out.
-    fn run<T>(
+    async fn run<T>(
         &self,
         kind: Kind,
         key: &str,
         value: Option<&[u8]>,
         operation: impl FnOnce(&mut Entries, &Behaviour) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        match self.try_run(kind, key, value, operation) {
+            Some(result) => result,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// `None` if no answer ever comes.
+    fn try_run<T>(
+        &self,
+        kind: Kind,
+        key: &str,
+        value: Option<&[u8]>,
+        operation: impl FnOnce(&mut Entries, &Behaviour) -> Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
         let mut inner = self.lock();
         let index = inner.next;
         if kind != Kind::Open {
@@ -181,20 +203,22 @@ impl MemoryStore {
             None => Behaviour::Correct,
         };
         match behaviour {
-            Behaviour::Fail(error) => Err(error),
-            Behaviour::FailAfter(error) => operation(&mut inner.entries, &Behaviour::Correct).and(Err(error)),
-            other => operation(&mut inner.entries, &other),
+            Behaviour::Hang => None,
+            Behaviour::Fail(error) => Some(Err(error)),
+            Behaviour::FailAfter(error) => Some(operation(&mut inner.entries, &Behaviour::Correct).and(Err(error))),
+            other => Some(operation(&mut inner.entries, &other)),
         }
     }
 
-    fn read(&self, kind: Kind, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn read(&self, kind: Kind, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.run(kind, key, None, |entries, behaviour| {
             Ok(match behaviour {
                 Behaviour::Answer(value) => value.clone(),
                 Behaviour::Deny => None,
                 _ => entries.get(&place(bucket, key)).cloned(),
             })
-        })?;
+        });
+        let value = value.await?;
         self.lock().counts.bytes_read += value.as_ref().map_or(0, |value| value.len() as u64);
         Ok(value)
     }
@@ -204,38 +228,45 @@ fn place(bucket: &str, key: &str) -> (String, String) {
     (bucket.to_owned(), key.to_owned())
 }
 
+#[async_trait]
 impl KeyValue for MemoryStore {
-    fn open(&self, _bucket: &str) -> Result<(), StoreError> {
-        self.run(Kind::Open, "", None, |_, _| Ok(()))
+    fn turns(&self) -> Option<&Turns> {
+        self.turns.as_ref()
     }
 
-    fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(Kind::Get, bucket, key)
+    async fn open(&self, _bucket: &str) -> Result<(), StoreError> {
+        self.run(Kind::Open, "", None, |_, _| Ok(())).await
     }
 
-    fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(Kind::Get, bucket, key).await
+    }
+
+    async fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
         self.run(Kind::Set, key, Some(value), |entries, behaviour| {
             if *behaviour != Behaviour::Lose {
                 entries.insert(place(bucket, key), value.to_vec());
             }
             Ok(())
         })
+        .await
     }
 
-    fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
+    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
         self.run(Kind::Delete, key, None, |entries, behaviour| {
             if *behaviour != Behaviour::Lose {
                 entries.remove(&place(bucket, key));
             }
             Ok(())
         })
+        .await
     }
 
-    fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
-        self.run(Kind::Exists, key, None, |entries, _| Ok(entries.contains_key(&place(bucket, key))))
+    async fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
+        self.run(Kind::Exists, key, None, |entries, _| Ok(entries.contains_key(&place(bucket, key)))).await
     }
 
-    fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+    async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
         self.run(Kind::ListKeys, "", None, |entries, _| {
             let after =
                 cursor.map_or(Bound::Included(place(bucket, "")), |cursor| Bound::Excluded(place(bucket, cursor)));
@@ -250,9 +281,10 @@ impl KeyValue for MemoryStore {
             let cursor = if more { keys.last().cloned() } else { None };
             Ok(KeyPage { keys, cursor })
         })
+        .await
     }
 
-    fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError> {
+    async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError> {
         self.run(Kind::Increment, key, None, |entries, behaviour| {
             let entry = entries.entry(place(bucket, key)).or_insert_with(|| 0i64.to_le_bytes().to_vec());
             let old: [u8; 8] = entry.as_slice().try_into().map_err(|_| StoreError::Other("not a number".into()))?;
@@ -260,13 +292,14 @@ impl KeyValue for MemoryStore {
             *entry = sum.to_le_bytes().to_vec();
             Ok(if let Behaviour::Total(total) = behaviour { *total } else { sum })
         })
+        .await
     }
 
-    fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(Kind::Current, bucket, key)
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(Kind::Current, bucket, key).await
     }
 
-    fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<bool, StoreError> {
+    async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
         self.run(Kind::Swap, key, Some(value), |entries, behaviour| {
             let stored = entries.get(&place(bucket, key)).map(Vec::as_slice);
             let matches = match expected {
@@ -275,27 +308,30 @@ impl KeyValue for MemoryStore {
                 Expected::Value(value) => stored == Some(value),
             };
             if *behaviour == Behaviour::Lose {
-                return Ok(true);
+                return Ok(Swap::Done);
             }
             let store = matches || *behaviour == Behaviour::Overwrite;
             if store {
                 entries.insert(place(bucket, key), value.to_vec());
             }
-            Ok(store && *behaviour != Behaviour::Deny)
+            let says_yes = store && *behaviour != Behaviour::Deny;
+            Ok(if says_yes { Swap::Done } else { Swap::Refused })
         })
+        .await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block_on;
 
     #[test]
     fn counts_and_numbers_operations() {
         let store = MemoryStore::new();
-        store.open("b").unwrap();
-        store.set("b", "k", b"four").unwrap();
-        assert_eq!(store.get("b", "k").unwrap().as_deref(), Some(&b"four"[..]));
+        block_on(store.open("b")).unwrap();
+        block_on(store.set("b", "k", b"four")).unwrap();
+        assert_eq!(block_on(store.get("b", "k")).unwrap().as_deref(), Some(&b"four"[..]));
         let counts = store.counts();
         assert_eq!((counts.reads(), counts.writes(), counts.total()), (1, 1, 2));
         assert_eq!((counts.bytes_read, counts.bytes_written), (4, 4));
@@ -313,11 +349,19 @@ mod tests {
             3 => Behaviour::Answer(Some(b"lie".to_vec())),
             _ => Behaviour::Correct,
         });
-        assert_eq!(store.set("b", "k", b"1"), Err(StoreError::Stop));
-        assert_eq!(store.swap("b", "k", Expected::Value(b"1"), b"2"), Ok(true), "says yes, stores nothing");
-        assert_eq!(store.swap("b", "k", Expected::Value(b"1"), b"3"), Ok(false), "says no, stores it");
-        assert_eq!(store.get("b", "k").unwrap().as_deref(), Some(&b"lie"[..]));
-        assert_eq!(store.current("b", "k").unwrap().as_deref(), Some(&b"3"[..]));
+        assert_eq!(block_on(store.set("b", "k", b"1")), Err(StoreError::Stop));
+        assert_eq!(
+            block_on(store.swap("b", "k", Expected::Value(b"1"), b"2")),
+            Ok(Swap::Done),
+            "says yes, stores nothing"
+        );
+        assert_eq!(
+            block_on(store.swap("b", "k", Expected::Value(b"1"), b"3")),
+            Ok(Swap::Refused),
+            "says no, stores it"
+        );
+        assert_eq!(block_on(store.get("b", "k")).unwrap().as_deref(), Some(&b"lie"[..]));
+        assert_eq!(block_on(store.current("b", "k")).unwrap().as_deref(), Some(&b"3"[..]));
     }
 
     #[test]
@@ -327,7 +371,7 @@ mod tests {
         store.put("other", "x", Some(vec![]));
         let (mut keys, mut cursor) = (vec![], None);
         loop {
-            let page = store.list_keys("b", cursor.as_deref()).unwrap();
+            let page = block_on(store.list_keys("b", cursor.as_deref())).unwrap();
             keys.extend(page.keys);
             cursor = page.cursor;
             if cursor.is_none() {

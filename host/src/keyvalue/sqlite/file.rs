@@ -1,0 +1,103 @@
+//! The database file: made, checked and opened.
+
+use anyhow::{Context, bail};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a writer waits for writers of other processes.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
+    store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))";
+
+/// Makes an empty file, which SQLite takes for an empty database; its log and index files get the same mode from it.
+pub fn create(path: &Path) -> anyhow::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(file) => {
+            file.sync_all().and_then(|()| sync_directory_of(path)).with_context(|| format!("{}", path.display()))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be created", path.display())),
+    }
+}
+
+fn sync_directory_of(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+pub fn connect(path: &Path) -> anyhow::Result<Connection> {
+    let connection = Connection::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The file may come from elsewhere: its schema must not run anything.
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    Ok(connection)
+}
+
+/// Opens the file, makes sure that it is ours (or empty) and writable, and switches it to WAL.
+pub fn open_and_check(path: &Path) -> anyhow::Result<Connection> {
+    let mut connection = connect(path)?;
+    let explain = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            anyhow::anyhow!("{} is not a SQLite database, or a damaged one", path.display())
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            anyhow::anyhow!("{} cannot be written", path.display())
+        }
+        _ => anyhow::Error::new(error).context(format!("{} cannot be used", path.display())),
+    };
+    // Counted before the columns are looked at: another first start may create the table at any moment.
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
+        .map_err(explain)?;
+    let columns = connection
+        .prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_info('spin_key_value') ORDER BY cid")
+        .and_then(|mut statement| {
+            statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+                .collect::<rusqlite::Result<Vec<(String, String, bool, u8)>>>()
+        })
+        .map_err(explain)?;
+    let found: Vec<_> = columns.iter().map(|(n, t, not_null, pk)| (n.as_str(), t.as_str(), *not_null, *pk)).collect();
+    match found.as_slice() {
+        [("store", "TEXT", true, 1), ("key", "TEXT", true, 2), ("value", "BLOB", true, 0)] => {}
+        [] if tables > 0 => {
+            bail!("{} is another program's database: it has no table spin_key_value", path.display());
+        }
+        [] => {}
+        _ => bail!("{} is another program's database: its table spin_key_value differs", path.display()),
+    }
+    enable_wal(&connection).map_err(explain)?;
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .and_then(|transaction| {
+            transaction.execute(CREATE_TABLE, [])?;
+            transaction.commit()
+        })
+        .map_err(explain)?;
+    Ok(connection)
+}
+
+/// The change to WAL wants the file for itself and does not wait for it, so two first starts at once must take turns.
+fn enable_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let start = Instant::now();
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && start.elapsed() < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            result => return result.map(drop),
+        }
+    }
+}

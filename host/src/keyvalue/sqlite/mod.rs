@@ -1,0 +1,214 @@
+//! The durable store: one SQLite file in the table layout of Spin's default key-value store, so that the same file can
+//! be used by either.
+//!
+//! # Durability
+//!
+//! The file is in WAL mode. `set` and `delete` commit on a connection with `synchronous = NORMAL`, which appends to the
+//! write-ahead log without waiting for the device. `swap` and `increment` commit on a connection with
+//! `synchronous = FULL`, which calls fsync on the log before the commit returns. So an acknowledged swap is durable
+//! together with every `set` and `delete` before it, at the price of one fsync for all of them:
+//!
+//! - All connections, of all processes, append to one log file, one transaction at a time; fsync flushes the file, not
+//!   the writer's own part of it. Recovery takes the longest prefix of whole transactions with matching checksums, so
+//!   what was written before the swap cannot be missing while the swap is there.
+//! - Earlier frames can only leave the log by a checkpoint. At both levels a checkpoint syncs the log before it copies
+//!   from it, and syncs the database file before the log may be overwritten from its start; and the header of a log
+//!   that starts over is synced before frames follow it. (SQLite's `walCheckpoint` and `walFrames` take the flags for
+//!   these three from `CKPT_SYNC_FLAGS`, which only `synchronous = OFF` clears; NORMAL clears just the sync at the end
+//!   of a commit.)
+//! - Creating the log file syncs the directory with the first sync of the file; the database file's own entry is synced
+//!   by [`SqliteStore::open`].
+//!
+//! # Concurrency
+//!
+//! Readers have connections of their own and never wait for a writer. All writes of this process are made by one thread
+//! ([`writer`]), which meets those of other processes at SQLite's lock and waits there for at most
+//! [`file::BUSY_TIMEOUT`]. Every statement that writes is the first of its transaction, so SQLite itself retries a
+//! snapshot that another process has outdated, and `SQLITE_BUSY` is not seen in normal operation.
+
+mod file;
+mod reader;
+mod writer;
+
+use super::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, async_trait};
+use reader::Readers;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use std::path::Path;
+use std::sync::Arc;
+use writer::Writer;
+
+/// Name of the file in the state directory; the one that Spin gives its own.
+pub const DATABASE_FILE: &str = "sqlite_key_value.db";
+
+/// Keys per page of a listing.
+const KEYS_PER_PAGE: usize = 1000;
+
+/// A key-value store in a SQLite file; any bucket name is a bucket.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+    turns: Turns,
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, creating the file (mode 0600) if there is none.
+    ///
+    /// Fails, without changing anything, if the file is no SQLite database, holds another program's tables, or cannot
+    /// be written.
+    pub fn open(directory: &Path) -> anyhow::Result<Self> {
+        let path = directory.join(DATABASE_FILE);
+        file::create(&path)?;
+        let durable = file::open_and_check(&path)?;
+        let relaxed = file::connect(&path)?;
+        Ok(Self {
+            writer: Writer::start(relaxed, durable)?,
+            readers: Arc::new(Readers::new(path)),
+            turns: Turns::new(),
+        })
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        StoreError::Other(error.to_string())
+    }
+}
+
+#[async_trait]
+impl KeyValue for SqliteStore {
+    fn turns(&self) -> Option<&Turns> {
+        Some(&self.turns)
+    }
+
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.readers.read(move |connection| select(connection, &bucket, &key)).await
+    }
+
+    async fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let (bucket, key, value) = (bucket.to_owned(), key.to_owned(), value.to_vec());
+        self.writer
+            .run(move |connections| {
+                upsert(&connections.relaxed, &bucket, &key, &value)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.writer
+            .run(move |connections| {
+                let sql = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
+                connections.relaxed.prepare_cached(sql)?.execute(params![bucket, key])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let exists = move |connection: &Connection| {
+            let sql = "SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2";
+            connection.prepare_cached(sql)?.exists(params![bucket, key])
+        };
+        self.readers.read(exists).await
+    }
+
+    async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        let (bucket, cursor) = (bucket.to_owned(), cursor.map(str::to_owned));
+        let list = move |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "SELECT key FROM spin_key_value WHERE store = ?1 AND (?2 IS NULL OR key > ?2) ORDER BY key LIMIT ?3",
+                )?
+                .query_map(params![bucket, cursor, KEYS_PER_PAGE as i64 + 1], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let mut keys = self.readers.read(list).await?;
+        let more = keys.len() > KEYS_PER_PAGE;
+        keys.truncate(KEYS_PER_PAGE);
+        let cursor = if more { keys.last().cloned() } else { None };
+        Ok(KeyPage { keys, cursor })
+    }
+
+    /// The number is kept as 8 bytes, little-endian, like Spin's.
+    async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let increment = move |connections: &mut writer::Connections| {
+            let transaction = connections.durable.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let old = match select(&transaction, &bucket, &key)? {
+                None => 0,
+                Some(bytes) => i64::from_le_bytes(
+                    bytes.as_slice().try_into().map_err(|_| StoreError::Other("the value is not a number".into()))?,
+                ),
+            };
+            let sum = old.checked_add(delta).ok_or_else(|| StoreError::Other("the sum is out of range".into()))?;
+            upsert(&transaction, &bucket, &key, &sum.to_le_bytes())?;
+            transaction.commit()?;
+            Ok(sum)
+        };
+        self.writer.run(increment).await
+    }
+
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(bucket, key).await
+    }
+
+    async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
+        let (bucket, key, value) = (bucket.to_owned(), key.to_owned(), value.to_vec());
+        match expected {
+            Expected::Anything => {
+                self.writer.run(move |connections| done(upsert(&connections.durable, &bucket, &key, &value))).await
+            }
+            Expected::Absent => {
+                let sql = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (store, key) DO NOTHING";
+                let insert = move |connections: &mut writer::Connections| {
+                    done(connections.durable.prepare_cached(sql)?.execute(params![bucket, key, value]))
+                };
+                self.writer.run(insert).await
+            }
+            Expected::Value(old) => {
+                let old = old.to_vec();
+                let sql = "UPDATE spin_key_value SET value = ?3 WHERE store = ?1 AND key = ?2 AND value = ?4";
+                let update = move |connections: &mut writer::Connections| {
+                    done(connections.durable.prepare_cached(sql)?.execute(params![bucket, key, value, old]))
+                };
+                self.writer.run(update).await
+            }
+        }
+    }
+}
+
+/// What the one statement of a swap says about it: only errors of before its first write are certain.
+fn done(changed: rusqlite::Result<usize>) -> Result<Swap, StoreError> {
+    match changed {
+        Ok(1) => Ok(Swap::Done),
+        Ok(_) => Ok(Swap::Refused),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ReadOnly) => Err(error.into()),
+            // The commit may stand in the log, waiting to be recovered, although its fsync failed.
+            _ => Ok(Swap::Unknown(error.to_string())),
+        },
+    }
+}
+
+fn select(connection: &Connection, bucket: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2")?
+        .query_row(params![bucket, key], |row| row.get(0))
+        .optional()
+}
+
+fn upsert(connection: &Connection, bucket: &str, key: &str, value: &[u8]) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
+             ON CONFLICT (store, key) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![bucket, key, value])
+}
+
+#[cfg(test)]
+mod tests;
