@@ -5,6 +5,7 @@ extern crate alloc;
 #[cfg(not(target_arch = "wasm32"))]
 extern crate std;
 
+pub mod access;
 pub mod actions;
 pub mod catalog;
 pub mod codec;

@@ -1,16 +1,13 @@
-//! The six actions as one function with JSON on both sides: what tool callers use. Documented in `wit/credentials.wit`.
+//! The actions of agents' tool as one function with JSON on both sides: what tool callers use. Documented in `wit/credentials.wit`.
 //!
 //! Parameters, and the texts about missing ones, are those of the `manage_credentials` tool. Stored values can't be
 //! released from here.
 
-use crate::actions::{self, Vault};
+use crate::actions::{self, Action, Vault};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Members};
 use alloc::format;
 use alloc::string::String;
-
-/// The actions, as requests name them.
-pub const ACTIONS: [&str; 6] = ["list", "get", "totp_code", "create", "update", "delete"];
 
 /// Runs the action of a request; see [`run`]. The error is the JSON of one.
 pub fn manage(vault: &Vault<'_>, request: &str) -> Result<String, String> {
@@ -25,42 +22,54 @@ pub fn error_json(error: &Error) -> String {
 /// Runs an action and returns its answer as JSON.
 ///
 /// Errors: [`Code::BadRequest`] for a missing or ill-formed parameter; [`Code::Forbidden`] for `project` or `project_id`
-/// other than the vault's; those of the action.
+/// other than the vault's, and for what the vault's principal may not do; those of the action.
 pub fn run(vault: &Vault<'_>, mut members: Members) -> Result<String> {
     let action = members.text("action").ok().flatten().unwrap_or_default();
     run_action(vault, &action, members)
 }
 
 /// As [`run`], for an action that is known from elsewhere.
-pub fn run_action(vault: &Vault<'_>, action: &str, mut members: Members) -> Result<String> {
+pub fn run_action(vault: &Vault<'_>, name: &str, mut members: Members) -> Result<String> {
     for field in ["project", "project_id"] {
         if members.text(field)?.is_some_and(|project| project != vault.project()) {
             return Err(Error::new(Code::Forbidden, "project must match this connection's fixed project"));
         }
     }
+    let action = Action::of_tool().find(|action| action.name() == name).ok_or_else(no_such_action)?;
+    action.check(vault.principal())?;
     let members = &mut members;
     match action {
-        "list" => actions::list(vault, &json::list_query(members)?).map(|page| json::page(&page)),
-        "get" => {
-            let id_or_name = id_or_name(members, "get")?;
+        Action::List => actions::list(vault, &json::list_query(members)?).map(|page| json::page(&page)),
+        Action::Get => {
+            let id_or_name = id_or_name(members, action)?;
             actions::get(vault, &id_or_name).map(|view| json::credential(&view))
         }
-        "totp_code" => {
-            let id_or_name = id_or_name(members, "totp_code")?;
+        Action::TotpCode => {
+            let id_or_name = id_or_name(members, action)?;
             let options = json::code_options(members)?;
             actions::totp_code(vault, &id_or_name, options).map(|code| json::totp_code(&code))
         }
-        "create" => create(vault, members),
-        "update" => {
-            let id_or_name = id_or_name(members, "update")?;
+        Action::Create => create(vault, members),
+        Action::Update => {
+            let id_or_name = id_or_name(members, action)?;
             actions::update(vault, &id_or_name, &json::changes(members)?).map(|view| json::credential(&view))
         }
-        "delete" => {
-            let id_or_name = id_or_name(members, "delete")?;
+        Action::Delete => {
+            let id_or_name = id_or_name(members, action)?;
             actions::delete(vault, &id_or_name, None).map(|id| json::deletion(&id))
         }
-        _ => Err(Error::bad_request("action must be one of list, get, totp_code, create, update, delete")),
+        // The table says that the tool has no other.
+        _ => Err(no_such_action()),
     }
+}
+
+fn no_such_action() -> Error {
+    let mut message = String::from("action must be one of");
+    for (position, action) in Action::of_tool().enumerate() {
+        message.push_str(if position == 0 { " " } else { ", " });
+        message.push_str(action.name());
+    }
+    Error::bad_request(message)
 }
 
 fn create(vault: &Vault<'_>, members: &mut Members) -> Result<String> {
@@ -72,16 +81,17 @@ fn create(vault: &Vault<'_>, members: &mut Members) -> Result<String> {
     actions::create(vault, &new, None).map(|view| json::credential(&view))
 }
 
-fn id_or_name(members: &mut Members, action: &str) -> Result<String> {
+fn id_or_name(members: &mut Members, action: Action) -> Result<String> {
     match members.text("id_or_name")? {
         Some(text) if !text.trim().is_empty() => Ok(text),
-        _ => Err(Error::bad_request(format!("id_or_name is required for {action}."))),
+        _ => Err(Error::bad_request(format!("id_or_name is required for {}.", action.name()))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::{Principal, Scope, Scopes};
     use crate::platform::{Clock, Platform, SystemRandom};
     use crate::seal::{Keyring, Project, Sealer};
     use crate::store::memory::MemoryStore;
@@ -100,17 +110,19 @@ mod tests {
     struct World {
         store: MemoryStore,
         sealer: Sealer,
+        principal: Principal,
     }
 
     impl World {
         fn new() -> Self {
             let keyring = Keyring::parse("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
-            Self { store: MemoryStore::default(), sealer: Sealer::new(keyring, Project::parse("crew").unwrap()) }
+            let sealer = Sealer::new(keyring, Project::parse("crew").unwrap());
+            Self { store: MemoryStore::default(), sealer, principal: Principal::host() }
         }
 
         fn run(&self, request: &str) -> Result<Value, Value> {
             let platform = Platform { store: &self.store, clock: &Fixed, random: &SystemRandom };
-            let answer = manage(&Vault::new(platform, &self.sealer), request);
+            let answer = manage(&Vault::new(platform, &self.sealer, &self.principal), request);
             let (Ok(text) | Err(text)) = &answer;
             assert!(!text.contains("canary"), "{text}");
             let read = |text: String| serde_json::from_str(&text).unwrap();
@@ -208,6 +220,20 @@ mod tests {
             let message = "project must match this connection's fixed project";
             assert_eq!(error, json!({"code": "forbidden", "message": message}));
             world.refuses(json!({"action": "list", field: 5}), &format!("{field} must be a string"));
+        }
+    }
+
+    #[test]
+    fn the_caller_may_do_what_its_scopes_allow() {
+        for scope in Scope::ALL {
+            let mut world = World::new();
+            world.principal.scopes = Scopes::NONE.with(scope);
+            for action in Action::of_tool() {
+                // What else is wrong with a request makes no difference.
+                let error = world.run(&json!({"action": action.name(), "limit": "canary"}).to_string()).unwrap_err();
+                let is_allowed = action.row().scope == Some(scope);
+                assert_eq!(error["code"], if is_allowed { "bad_request" } else { "forbidden" }, "{action:?} {scope:?}");
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 //! The component's settings, read through `wasi:config/store`.
 
+use crate::access::{Grant, Principal};
 use crate::error::{Code, Error, Result};
 use crate::origin::HttpOrigins;
+use crate::platform::Clock;
 use crate::seal::{Keyring, Project, Sealer};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -14,6 +16,7 @@ pub const PROJECT: &str = "strongroom_project";
 pub const HTTP_ORIGINS: &str = "strongroom_http_origins";
 pub const ALLOWED_HOSTS: &str = "strongroom_allowed_hosts";
 pub const ALLOWED_ORIGINS: &str = "strongroom_allowed_origins";
+pub const CALLER: &str = "strongroom_caller";
 
 /// Where settings come from.
 pub trait Settings {
@@ -44,6 +47,20 @@ pub fn project(settings: &dyn Settings) -> Result<Project> {
 /// What may be supplied over http, beside this machine's own pages.
 pub fn http_origins(settings: &dyn Settings) -> Result<HttpOrigins> {
     HttpOrigins::parse(&given(settings, HTTP_ORIGINS)?.unwrap_or_default())
+}
+
+/// For whom the typed functions and `manage` run: `name:scope+scope`, with limits as tokens have them (see [`Grant`]).
+/// Not set: the host itself.
+///
+/// Errors: [`Code::Misconfigured`]; [`Code::Unauthorized`] when the grant has expired.
+pub fn caller(settings: &dyn Settings, clock: &dyn Clock) -> Result<Principal> {
+    let Some(text) = given(settings, CALLER)? else { return Ok(Principal::host()) };
+    let grant = Grant::parse(&text)
+        .map_err(|rule| Error::new(Code::Misconfigured, alloc::format!("strongroom_caller {rule}")))?;
+    if !grant.is_valid(clock.now()) {
+        return Err(Error::new(Code::Unauthorized, "what strongroom_caller grants has expired"));
+    }
+    Ok(grant.into())
 }
 
 /// The sealer of a project, with the configured master keys.

@@ -4,6 +4,7 @@
 use crate::credentials::NewCredential;
 use crate::{KEYS, NOW, block_on};
 use std::cell::Cell;
+use strongroom::access::Principal;
 use strongroom::actions::{self, Vault};
 use strongroom::catalog::{Catalog, InitOptions};
 use strongroom::error::Result;
@@ -25,6 +26,7 @@ pub struct Native<'a> {
     store: Bucket<'a>,
     clock: Ticking,
     sealer: Sealer,
+    principal: Principal,
 }
 
 /// How deep the indexes are; 1 while one fits into the root.
@@ -39,7 +41,8 @@ impl<'a> Native<'a> {
     pub fn new(store: &'a dyn KeyValue, project: &str) -> Self {
         let keyring = Keyring::parse(KEYS).unwrap();
         let sealer = Sealer::new(keyring, Project::parse(project).unwrap());
-        Self { store: Bucket(store), clock: Ticking(Cell::new(NOW - 1_000_000_000)), sealer }
+        let clock = Ticking(Cell::new(NOW - 1_000_000_000));
+        Self { store: Bucket(store), clock, sealer, principal: Principal::host() }
     }
 
     fn platform(&self) -> Platform<'_> {
@@ -48,12 +51,12 @@ impl<'a> Native<'a> {
 
     /// Prepares an empty store.
     pub fn init(&self, node_bytes: Option<u32>) -> Result<bool> {
-        Vault::new(self.platform(), &self.sealer).init(InitOptions { force: false, node_bytes })
+        Vault::new(self.platform(), &self.sealer, &self.principal).init(InitOptions { force: false, node_bytes })
     }
 
     /// Adds [`sample`]s of these numbers, in as few commits as memory allows.
     pub fn load(&self, numbers: std::ops::Range<u64>) -> Result<()> {
-        let vault = Vault::new(self.platform(), &self.sealer);
+        let vault = Vault::new(self.platform(), &self.sealer, &self.principal);
         for start in numbers.clone().step_by(LOADED_AT_ONCE as usize) {
             let end = numbers.end.min(start + LOADED_AT_ONCE);
             actions::load(&vault, &(start..end).map(|n| to_native(sample(n))).collect::<Vec<_>>())?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::thread;
-use strongroom::http::{Operation, TABLE};
+use strongroom::http::{TABLE, Target};
 use strongroom_host_tests::{ADMIN_TOKEN, Answer, Client, NOW, Program, TempDir, Vault, World};
 
 const SCOPES: [&str; 5] = ["read", "totp", "write", "supply", "admin"];
@@ -162,7 +162,7 @@ fn every_scope_against_every_route() {
         "totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
     });
     // The MCP server asks for no scope: `mcp_clients.rs`.
-    for row in TABLE.iter().filter(|row| row.operation != Operation::Mcp) {
+    for row in TABLE.iter().filter(|row| row.target != Target::Mcp) {
         for (scope, client) in &clients {
             let what = format!("{} {} with {scope}", row.method, row.path);
             admin.put("/credentials/exists", &body);
@@ -173,7 +173,7 @@ fn every_scope_against_every_route() {
                 client.request(row.method, &row.path.replace("{id_or_name}", name), &[], Some(&body))
             };
             let answer = send(client, "exists");
-            if row.scope.is_none_or(|needed| needed.as_str() == *scope) {
+            if row.scope().is_none_or(|needed| needed.as_str() == *scope) {
                 assert!(answer.status < 300, "{what}: {answer:?}");
                 continue;
             }

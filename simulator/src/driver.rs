@@ -2,6 +2,7 @@
 
 use crate::history::{Code, Reply, Seen};
 use crate::model::{Action, Change, Draft, Expected, Snapshot, Values};
+use strongroom::access::Principal;
 use strongroom::actions::{
     self, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, PutCondition, Vault,
 };
@@ -47,7 +48,8 @@ pub fn time_step(now: Timestamp) -> u64 {
 
 /// Calls an action.
 pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Result<Reply> {
-    let vault = Vault::new(platform, sealer);
+    let host = Principal::host();
+    let vault = Vault::new(platform, sealer, &host);
     Ok(match action {
         Action::Init { node_bytes, force } => {
             vault.init(InitOptions { force: *force, node_bytes: *node_bytes })?;
@@ -59,7 +61,7 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
         }
         Action::Verify => Reply::Counted(actions::verify(&vault)?.credentials),
         Action::Create { draft, key } => {
-            let caller = key.as_deref().map(|key| Caller { token: "t", idempotency_key: Some(key), is_retry: false });
+            let caller = key.as_deref().map(|key| Caller { idempotency_key: Some(key), is_retry: false });
             Reply::Cred(seen(actions::create(&vault, &new_credential(draft), caller)?))
         }
         Action::Put { draft, expected } => {
@@ -95,7 +97,8 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
 
 /// Reads the whole vault; the values only of credentials that are not in `before` with the same version.
 pub fn show(platform: Platform<'_>, sealer: &Sealer, before: &Snapshot) -> Result<Shown> {
-    let vault = Vault::new(platform, sealer);
+    let host = Principal::host();
+    let vault = Vault::new(platform, sealer, &host);
     let mut shown = Shown::new();
     let mut offset = 0;
     loop {
@@ -116,7 +119,8 @@ pub fn show(platform: Platform<'_>, sealer: &Sealer, before: &Snapshot) -> Resul
 
 /// Checks the whole store.
 pub fn verify(platform: Platform<'_>, sealer: &Sealer) -> Result<Verified> {
-    let report = actions::verify(&Vault::new(platform, sealer))?;
+    let host = Principal::host();
+    let report = actions::verify(&Vault::new(platform, sealer, &host))?;
     Ok(Verified { credentials: report.credentials, orphans: report.orphans })
 }
 

@@ -4,6 +4,7 @@
 mod create;
 mod delete;
 mod get;
+mod health;
 mod list;
 #[cfg(not(target_arch = "wasm32"))]
 mod load;
@@ -11,6 +12,7 @@ mod put;
 mod stamp;
 mod stored;
 mod supply;
+mod table;
 mod totp_code;
 mod update;
 mod verify;
@@ -19,17 +21,20 @@ mod view;
 pub use create::{NewCredential, create};
 pub use delete::delete;
 pub use get::get;
+pub use health::{Health, health};
 pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, list};
 #[cfg(not(target_arch = "wasm32"))]
 pub use load::load;
 pub use put::{PutCondition, put};
 pub use stamp::Caller;
 pub use supply::{Supplied, supply};
+pub use table::Action;
 pub use totp_code::{CodeOptions, totp_code};
 pub use update::{Changes, update};
 pub use verify::{Report, verify};
 pub use view::CredentialView;
 
+use crate::access::Principal;
 use crate::catalog::{Catalog, InitOptions, Swept};
 use crate::error::{Code, Error, Result};
 use crate::origin::{HttpOrigins, Origin};
@@ -37,23 +42,29 @@ use crate::platform::Platform;
 use crate::seal::Sealer;
 use crate::time::Timestamp;
 
-/// The vault of one project.
+/// The vault of one project, as it is for one principal.
 pub struct Vault<'a> {
     platform: Platform<'a>,
     sealer: &'a Sealer,
+    principal: &'a Principal,
     catalog: Catalog<'a>,
     http_origins: Result<HttpOrigins>,
 }
 
 impl<'a> Vault<'a> {
-    pub fn new(platform: Platform<'a>, sealer: &'a Sealer) -> Self {
+    pub fn new(platform: Platform<'a>, sealer: &'a Sealer, principal: &'a Principal) -> Self {
         let http_origins = Ok(HttpOrigins::default());
-        Self { platform, sealer, catalog: Catalog::new(platform, sealer), http_origins }
+        Self { platform, sealer, principal, catalog: Catalog::new(platform, sealer), http_origins }
     }
 
     /// With the setting that says where values may go over http. If it can't be read, only what asks for it fails.
     pub fn with_http_origins(self, http_origins: Result<HttpOrigins>) -> Self {
         Self { http_origins, ..self }
+    }
+
+    /// Whoever asks.
+    pub fn principal(&self) -> &Principal {
+        self.principal
     }
 
     /// The id of the project.

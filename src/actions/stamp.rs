@@ -11,11 +11,9 @@ use crate::time::Timestamp;
 /// How long after a create its repetition without an idempotency key is recognised.
 const UNKEYED_REPETITION_MS: u64 = 120_000;
 
-/// Who asks for a create, and how.
+/// How a create is asked for; by whom, the vault knows.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
-    /// The name of the token.
-    pub token: &'a str,
     /// The request's `Idempotency-Key`.
     pub idempotency_key: Option<&'a str>,
     /// The client says that it sent the request before (`x-stainless-retry-count` is 1 or more).
@@ -34,7 +32,7 @@ pub struct Stamps(alloc::vec::Vec<Stamp>);
 
 impl Stamps {
     pub fn new(vault: &Vault<'_>, caller: Caller<'_>, new: &NewCredential) -> Result<Self> {
-        let mut who = alloc::vec![&b"caller"[..], caller.token.as_bytes()];
+        let mut who = alloc::vec![&b"caller"[..], vault.principal.identity()];
         who.extend(caller.idempotency_key.map(str::as_bytes));
         let mut what = alloc::vec![&b"create"[..], new.name.as_bytes(), new.domain.as_bytes()];
         let numbers = alloc::format!(

@@ -39,6 +39,9 @@ use mutation::Mutation;
 use records::Records;
 use root::Root;
 
+/// A key that no record has: asking for it tells whether the host's compare-and-swap answers at all.
+pub const PROBE_KEY: &str = "sr1.probe";
+
 /// How often a reader starts over on a newer root.
 const RESTARTS_MAX: u32 = 3;
 

@@ -3,8 +3,8 @@
 use super::bindings::exports::strongroom::vault::types::{CodeOptions, Credential, Error, OneTimeCode};
 use super::bindings::exports::strongroom::vault::{credentials as wit, manage};
 use super::convert::{code_options, secrets};
-use super::{Component, with_vault};
-use crate::actions::{self, Changes, ListQuery, NewCredential, PutCondition};
+use super::{Component, perform, with_vault};
+use crate::actions::{self, Action, Changes, ListQuery, NewCredential, PutCondition};
 use crate::secret::SecretString;
 use alloc::string::String;
 
@@ -17,7 +17,7 @@ impl wit::Guest for Component {
             offset: query.offset.map(i64::from),
             ..ListQuery::default()
         };
-        let page = with_vault(|vault| actions::list(vault, &query))?;
+        let page = perform(Action::List, |vault| actions::list(vault, &query))?;
         Ok(wit::Page {
             items: page.items.into_iter().map(Credential::from).collect(),
             has_more: page.next_offset.is_some(),
@@ -26,22 +26,22 @@ impl wit::Guest for Component {
     }
 
     fn get(id_or_name: String) -> Result<Credential, Error> {
-        Ok(with_vault(|vault| actions::get(vault, &id_or_name))?.into())
+        Ok(perform(Action::Get, |vault| actions::get(vault, &id_or_name))?.into())
     }
 
     fn totp_code(id_or_name: String, options: Option<CodeOptions>) -> Result<OneTimeCode, Error> {
-        Ok(with_vault(|vault| actions::totp_code(vault, &id_or_name, code_options(options)))?.into())
+        Ok(perform(Action::TotpCode, |vault| actions::totp_code(vault, &id_or_name, code_options(options)))?.into())
     }
 
     fn create(credential: wit::NewCredential) -> Result<Credential, Error> {
         let new = credential.into();
-        Ok(with_vault(|vault| actions::create(vault, &new, None))?.into())
+        Ok(perform(Action::Create, |vault| actions::create(vault, &new, None))?.into())
     }
 
     fn put(credential: wit::NewCredential, expected_version: Option<u64>) -> Result<Credential, Error> {
         let new = credential.into();
         let condition = expected_version.map_or(PutCondition::Always, PutCondition::Version);
-        Ok(with_vault(|vault| actions::put(vault, &new, condition))?.0.into())
+        Ok(perform(Action::Put, |vault| actions::put(vault, &new, condition))?.0.into())
     }
 
     fn update(id_or_name: String, changes: wit::Changes) -> Result<Credential, Error> {
@@ -57,11 +57,11 @@ impl wit::Guest for Component {
             expected_version: changes.expected_version,
             ..Changes::default()
         };
-        Ok(with_vault(|vault| actions::update(vault, &id_or_name, &changes))?.into())
+        Ok(perform(Action::Update, |vault| actions::update(vault, &id_or_name, &changes))?.into())
     }
 
     fn delete(id_or_name: String, expected_version: Option<u64>) -> Result<String, Error> {
-        Ok(with_vault(|vault| actions::delete(vault, &id_or_name, expected_version))?)
+        Ok(perform(Action::Delete, |vault| actions::delete(vault, &id_or_name, expected_version))?)
     }
 }
 

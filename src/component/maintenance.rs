@@ -2,17 +2,17 @@
 
 use super::bindings::exports::strongroom::vault::maintenance as wit;
 use super::bindings::exports::strongroom::vault::types::Error;
-use super::{Component, with_vault};
-use crate::actions;
+use super::{Component, perform};
+use crate::actions::{self, Action};
 use crate::catalog::InitOptions;
 
 impl wit::Guest for Component {
     fn init(force: bool, node_bytes: Option<u32>) -> Result<bool, Error> {
-        Ok(with_vault(|vault| vault.init(InitOptions { force, node_bytes }))?)
+        Ok(perform(Action::Init, |vault| vault.init(InitOptions { force, node_bytes }))?)
     }
 
     fn verify() -> Result<wit::Report, Error> {
-        let report = with_vault(actions::verify)?;
+        let report = perform(Action::Verify, actions::verify)?;
         Ok(wit::Report {
             credentials: report.credentials,
             depth: report.depth,
@@ -26,7 +26,7 @@ impl wit::Guest for Component {
     }
 
     fn sweep() -> Result<wit::Swept, Error> {
-        let swept = with_vault(|vault| vault.sweep())?;
+        let swept = perform(Action::Sweep, |vault| vault.sweep())?;
         Ok(wit::Swept { examined: swept.examined, deleted: swept.deleted })
     }
 }

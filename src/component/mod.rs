@@ -26,7 +26,7 @@ mod platform;
 #[cfg(feature = "vault")]
 mod supply;
 
-use crate::actions::Vault;
+use crate::actions::{Action, Vault};
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::settings;
@@ -35,11 +35,20 @@ use platform::{Bucket, HostRandom, HostSettings, WallClock};
 /// The component: all exports are implemented for it.
 struct Component;
 
-/// Runs an action on the vault of the configured project.
-fn with_vault<T>(action: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
+/// Runs an action for the configured caller, if they may.
+fn perform<T>(action: Action, run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
+    with_vault(|vault| {
+        action.check(vault.principal())?;
+        run(vault)
+    })
+}
+
+/// The vault of the configured project, for the configured caller.
+fn with_vault<T>(run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
     let settings = HostSettings;
+    let principal = settings::caller(&settings, &WallClock)?;
     let sealer = settings::sealer(&settings, settings::project(&settings)?)?;
     let bucket = Bucket::default();
     let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
-    action(&Vault::new(platform, &sealer).with_http_origins(settings::http_origins(&settings)))
+    run(&Vault::new(platform, &sealer, &principal).with_http_origins(settings::http_origins(&settings)))
 }

@@ -3,14 +3,15 @@
 use super::bindings::exports::strongroom::vault::supply as wit;
 use super::bindings::exports::strongroom::vault::types::{CodeOptions, Error, OneTimeCode};
 use super::convert::code_options;
-use super::{Component, with_vault};
-use crate::actions;
+use super::{Component, perform};
+use crate::actions::{self, Action};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 impl wit::Guest for Component {
     fn supply(id_or_name: String, origin: String, options: Option<CodeOptions>) -> Result<wit::Supplied, Error> {
-        let supplied = with_vault(|vault| actions::supply(vault, &id_or_name, &origin, code_options(options)))?;
+        let supplied =
+            perform(Action::Supply, |vault| actions::supply(vault, &id_or_name, &origin, code_options(options)))?;
         Ok(wit::Supplied {
             id: supplied.id,
             name: supplied.name,

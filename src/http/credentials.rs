@@ -1,9 +1,8 @@
-//! The operations on credentials: read the rest of the request, call the action, answer.
+//! The actions on credentials: read the rest of the request, call the action, answer.
 
-use super::auth::Token;
 use super::preconditions::{Preconditions, Tags, entity_tag};
-use super::{Operation, Request, Response};
-use crate::actions::{self, Caller, CodeOptions, CredentialView, ListQuery, PutCondition, Vault};
+use super::{Request, Response};
+use crate::actions::{self, Action, Caller, CodeOptions, CredentialView, ListQuery, PutCondition, Vault};
 use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use crate::json;
@@ -14,28 +13,27 @@ use alloc::string::{String, ToString};
 /// Longest idempotency key.
 const IDEMPOTENCY_KEY_MAX_BYTES: usize = 255;
 
-/// A request whose token may do what it asks for.
+/// A request of somebody who may do what it asks for.
 pub struct Call<'a> {
     pub vault: &'a Vault<'a>,
-    pub token: &'a Token,
     pub request: &'a Request<'a>,
     /// Empty where the route has none.
     pub id_or_name: &'a str,
 }
 
 impl Call<'_> {
-    pub fn run(&self, operation: Operation) -> Result<Response> {
-        match operation {
-            Operation::List => self.list(),
-            Operation::Create => self.create(),
-            Operation::Get => self.get(),
-            Operation::Put => self.put(),
-            Operation::Update => self.update(),
-            Operation::Delete => self.delete(),
-            Operation::TotpCode => self.totp_code(),
-            Operation::Supply => self.supply(),
-            // Answered without a vault.
-            Operation::Health | Operation::OpenApi | Operation::Mcp | Operation::McpMetadata => Err(Error::not_found()),
+    pub fn run(&self, action: Action) -> Result<Response> {
+        match action {
+            Action::List => self.list(),
+            Action::Create => self.create(),
+            Action::Get => self.get(),
+            Action::Put => self.put(),
+            Action::Update => self.update(),
+            Action::Delete => self.delete(),
+            Action::TotpCode => self.totp_code(),
+            Action::Supply => self.supply(),
+            // No route leads here.
+            _ => Err(Error::not_found()),
         }
     }
 
@@ -57,8 +55,7 @@ impl Call<'_> {
     }
 
     fn create(&self) -> Result<Response> {
-        let caller =
-            Caller { token: &self.token.name, idempotency_key: self.idempotency_key()?, is_retry: self.is_retry() };
+        let caller = Caller { idempotency_key: self.idempotency_key()?, is_retry: self.is_retry() };
         let new = json::new_credential(&mut self.request.members()?, None)?;
         let view = actions::create(self.vault, &new, Some(caller))?;
         Ok(created(&view))

@@ -1,7 +1,7 @@
 //! The REST face: one request in, one response out. Knows nothing of WASI; `crate::component` hands requests over.
 //!
-//! The way of a request: `routes` finds the operation, `auth` the token and whether it may do that, before anything
-//! is looked up; `credentials` reads the rest of the request and calls the action.
+//! The way of a request: `routes` finds the action, `auth` whose token it is; whether they may do that is asked before
+//! anything is looked up; `credentials` reads the rest of the request and calls the action.
 
 mod auth;
 mod credentials;
@@ -14,16 +14,14 @@ mod routes;
 pub mod status;
 mod uri;
 
-pub use auth::Scope;
 pub use request::{BodyError, Request};
 pub use response::Response;
-pub use routes::{Operation, Row, TABLE};
+pub use routes::{Row, TABLE, Target};
 
-use crate::actions::Vault;
+use crate::actions::{Action, Vault};
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::settings::{self, Settings};
-use auth::Token;
 use routes::Found;
 
 /// The description of this API (OpenAPI 3.1), served at `/openapi.json`; a test holds it equal to [`TABLE`].
@@ -54,7 +52,7 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
         return mcp::respond(platform, settings, request);
     }
     let (row, id_or_name) = match routes::find(request.method, request.path()) {
-        Found::Operation(row, segment) => (row, segment),
+        Found::Row(row, segment) => (row, segment),
         Found::WrongMethod(allowed) => {
             let error = Error::new(Code::MethodNotAllowed, "the route does not have this method");
             let mut response = Response::error(&error);
@@ -63,20 +61,21 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
         }
         Found::Nothing => return Err(Error::new(Code::NotFound, "no such route")),
     };
-    let Some(scope) = row.scope else {
-        return Ok(match row.operation {
-            Operation::Health => health::respond(platform, settings, request),
-            Operation::McpMetadata => return mcp::describe(settings, request),
-            _ => Response::json(200, OPENAPI),
-        });
+    let action = match row.target {
+        Target::Description => return Ok(Response::json(200, OPENAPI)),
+        // Answered above.
+        Target::Mcp => return Err(Error::not_found()),
+        Target::McpMetadata => return mcp::describe(settings, request),
+        Target::Action(Action::Health) => return Ok(health::respond(platform, settings, request)),
+        Target::Action(action) => action,
     };
-    let token = Token::authenticate(platform.clock, settings, request)?;
-    token.check(scope)?;
-    token.check_project(request)?;
+    let (principal, project) = auth::authenticate(platform.clock, settings, request)?;
+    action.check(&principal)?;
+    auth::check_project(&project, request)?;
     let id_or_name = uri::decode_segment(id_or_name)?;
-    let sealer = settings::sealer(settings, token.project.clone())?;
-    let vault = Vault::new(platform, &sealer).with_http_origins(settings::http_origins(settings));
-    credentials::Call { vault: &vault, token: &token, request, id_or_name: &id_or_name }.run(row.operation)
+    let sealer = settings::sealer(settings, project)?;
+    let vault = Vault::new(platform, &sealer, &principal).with_http_origins(settings::http_origins(settings));
+    credentials::Call { vault: &vault, request, id_or_name: &id_or_name }.run(action)
 }
 
 #[cfg(test)]

@@ -1,23 +1,19 @@
-//! Which operation a request asks for, and what a token must be allowed for it.
+//! Which action a method and a path ask for.
 
-use super::auth::Scope;
 use super::mcp;
+use crate::access::Scope;
+use crate::actions::Action;
 use alloc::string::String;
 
 /// What a route and a method stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    List,
-    Create,
-    Get,
-    Put,
-    Update,
-    Delete,
-    TotpCode,
-    Supply,
-    Health,
-    OpenApi,
+pub enum Target {
+    Action(Action),
+    /// The description of this API.
+    Description,
+    /// The tools of agents: every token will do, as they follow from its scopes.
     Mcp,
+    /// How MCP clients authenticate.
     McpMetadata,
 }
 
@@ -28,36 +24,43 @@ pub struct Row {
     pub path: &'static str,
     /// `HEAD` is allowed wherever `GET` is.
     pub method: &'static str,
-    pub operation: Operation,
-    /// `None`: needs no token.
-    pub scope: Option<Scope>,
+    pub target: Target,
 }
 
 /// All routes.
-pub const TABLE: [Row; 12] = [
-    row("/credentials", "GET", Operation::List, Some(Scope::Read)),
-    row("/credentials", "POST", Operation::Create, Some(Scope::Write)),
-    row("/credentials/{id_or_name}", "GET", Operation::Get, Some(Scope::Read)),
-    row("/credentials/{id_or_name}", "PUT", Operation::Put, Some(Scope::Write)),
-    row("/credentials/{id_or_name}", "PATCH", Operation::Update, Some(Scope::Write)),
-    row("/credentials/{id_or_name}", "DELETE", Operation::Delete, Some(Scope::Write)),
-    row("/credentials/{id_or_name}/totp-code", "GET", Operation::TotpCode, Some(Scope::Totp)),
-    row("/credentials/{id_or_name}/supply", "POST", Operation::Supply, Some(Scope::Supply)),
-    row("/health", "GET", Operation::Health, None),
-    row("/openapi.json", "GET", Operation::OpenApi, None),
-    // Every token will do: the tools follow from its scopes.
-    row(mcp::PATH, "POST", Operation::Mcp, None),
-    row(mcp::METADATA_PATH, "GET", Operation::McpMetadata, None),
+pub const TABLE: &[Row] = &[
+    row("/credentials", "GET", Target::Action(Action::List)),
+    row("/credentials", "POST", Target::Action(Action::Create)),
+    row("/credentials/{id_or_name}", "GET", Target::Action(Action::Get)),
+    row("/credentials/{id_or_name}", "PUT", Target::Action(Action::Put)),
+    row("/credentials/{id_or_name}", "PATCH", Target::Action(Action::Update)),
+    row("/credentials/{id_or_name}", "DELETE", Target::Action(Action::Delete)),
+    row("/credentials/{id_or_name}/totp-code", "GET", Target::Action(Action::TotpCode)),
+    row("/credentials/{id_or_name}/supply", "POST", Target::Action(Action::Supply)),
+    row("/health", "GET", Target::Action(Action::Health)),
+    row("/openapi.json", "GET", Target::Description),
+    row(mcp::PATH, "POST", Target::Mcp),
+    row(mcp::METADATA_PATH, "GET", Target::McpMetadata),
 ];
 
-const fn row(path: &'static str, method: &'static str, operation: Operation, scope: Option<Scope>) -> Row {
-    Row { path, method, operation, scope }
+const fn row(path: &'static str, method: &'static str, target: Target) -> Row {
+    Row { path, method, target }
+}
+
+impl Row {
+    /// What a token must be allowed; `None`: no scope is asked for.
+    pub const fn scope(&self) -> Option<Scope> {
+        match self.target {
+            Target::Action(action) => action.row().scope,
+            Target::Description | Target::Mcp | Target::McpMetadata => None,
+        }
+    }
 }
 
 /// What [`find`] found.
 pub enum Found<'a> {
     /// The row, and the segment of the path that stands for the variable one, still encoded.
-    Operation(&'static Row, &'a str),
+    Row(&'static Row, &'a str),
     /// The path is one of ours; these are its methods, as in the header `allow`.
     WrongMethod(String),
     Nothing,
@@ -67,10 +70,10 @@ pub enum Found<'a> {
 /// reach another route.
 pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     let mut allowed = String::new();
-    for row in &TABLE {
+    for row in TABLE {
         let Some(segment) = matched(row.path, path) else { continue };
         if method == row.method || method == "HEAD" && row.method == "GET" {
-            return Found::Operation(row, segment);
+            return Found::Row(row, segment);
         }
         if !allowed.is_empty() {
             allowed.push_str(", ");
@@ -99,22 +102,22 @@ fn matched<'a>(template: &str, path: &'a str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn operation(method: &str, path: &str) -> Option<(Operation, String)> {
+    fn action(method: &str, path: &str) -> Option<(Action, String)> {
         match find(method, path) {
-            Found::Operation(row, segment) => Some((row.operation, segment.into())),
+            Found::Row(Row { target: Target::Action(action), .. }, segment) => Some((*action, segment.into())),
             _ => None,
         }
     }
 
     #[test]
-    fn finds_operations_by_path_and_method() {
-        let found = |operation, segment: &str| Some((operation, segment.into()));
-        assert_eq!(operation("GET", "/credentials"), found(Operation::List, ""));
-        assert_eq!(operation("HEAD", "/credentials"), found(Operation::List, ""));
-        assert_eq!(operation("GET", "/credentials/totp-code"), found(Operation::Get, "totp-code"));
-        assert_eq!(operation("GET", "/credentials/a%2Ftotp-code"), found(Operation::Get, "a%2Ftotp-code"));
-        assert_eq!(operation("GET", "/credentials/a/totp-code"), found(Operation::TotpCode, "a"));
-        assert_eq!(operation("HEAD", "/health"), found(Operation::Health, ""));
+    fn finds_actions_by_path_and_method() {
+        let found = |action, segment: &str| Some((action, segment.into()));
+        assert_eq!(action("GET", "/credentials"), found(Action::List, ""));
+        assert_eq!(action("HEAD", "/credentials"), found(Action::List, ""));
+        assert_eq!(action("GET", "/credentials/totp-code"), found(Action::Get, "totp-code"));
+        assert_eq!(action("GET", "/credentials/a%2Ftotp-code"), found(Action::Get, "a%2Ftotp-code"));
+        assert_eq!(action("GET", "/credentials/a/totp-code"), found(Action::TotpCode, "a"));
+        assert_eq!(action("HEAD", "/health"), found(Action::Health, ""));
     }
 
     #[test]

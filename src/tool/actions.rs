@@ -1,20 +1,21 @@
 //! Sets of actions, and what a caller's scopes allow.
 
-use crate::http::Scope;
+use crate::access::Principal;
+use crate::actions::Action;
 use alloc::string::String;
 
 /// A set of the six actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actions(u8);
 
-/// Name, scope, and whether it leaves everything as it is.
-const TABLE: [(Actions, &str, Scope, bool); 6] = [
-    (Actions::LIST, "list", Scope::Read, true),
-    (Actions::GET, "get", Scope::Read, true),
-    (Actions::TOTP_CODE, "totp_code", Scope::Totp, true),
-    (Actions::CREATE, "create", Scope::Write, false),
-    (Actions::UPDATE, "update", Scope::Write, false),
-    (Actions::DELETE, "delete", Scope::Write, false),
+/// What there is to know of each stands in its row of the table of actions.
+const TABLE: [(Actions, Action); 6] = [
+    (Actions::LIST, Action::List),
+    (Actions::GET, Action::Get),
+    (Actions::TOTP_CODE, Action::TotpCode),
+    (Actions::CREATE, Action::Create),
+    (Actions::UPDATE, Action::Update),
+    (Actions::DELETE, Action::Delete),
 ];
 
 impl Actions {
@@ -27,10 +28,14 @@ impl Actions {
     pub const DELETE: Self = Self(32);
     pub const ALL: Self = Self(63);
 
-    /// What a caller may run whose scopes `has` tells.
-    pub fn allowed(has: impl Fn(Scope) -> bool) -> Self {
-        let rows = TABLE.iter().filter(|(_, _, scope, _)| has(*scope));
-        rows.fold(Self::NONE, |all, (action, ..)| all.with(*action))
+    /// What a caller may run.
+    pub fn allowed(principal: &Principal) -> Self {
+        Self::those(|action| action.check(principal).is_ok())
+    }
+
+    fn those(is_one: impl Fn(Action) -> bool) -> Self {
+        let rows = TABLE.iter().filter(|(_, action)| is_one(*action));
+        rows.fold(Self::NONE, |all, (set, _)| all.with(*set))
     }
 
     pub const fn with(self, other: Self) -> Self {
@@ -52,8 +57,7 @@ impl Actions {
 
     /// Those that leave everything as it is.
     pub fn reading(self) -> Self {
-        let rows = TABLE.iter().filter(|(action, _, _, reads)| *reads && self.contains(*action));
-        rows.fold(Self::NONE, |all, (action, ..)| all.with(*action))
+        self.both(Self::those(|action| !action.row().changes))
     }
 
     /// The action of a name. Models write `LIST`, `totp-code` and `totpCode` too.
@@ -63,12 +67,12 @@ impl Actions {
             letters.map(|letter| letter.to_ascii_lowercase()).collect()
         };
         let wanted = letters(name);
-        TABLE.iter().find(|(_, known, ..)| letters(known) == wanted).map(|(action, ..)| *action)
+        TABLE.iter().find(|(_, action)| letters(action.name()) == wanted).map(|(set, _)| *set)
     }
 
     /// The names of all in it, in the order of the table.
     pub fn each(self) -> impl Iterator<Item = &'static str> {
-        TABLE.iter().filter(move |(action, ..)| self.contains(*action)).map(|(_, name, ..)| *name)
+        TABLE.iter().filter(move |(set, _)| self.contains(*set)).map(|(_, action)| action.name())
     }
 
     pub fn names(self, separator: &str) -> String {

@@ -14,12 +14,13 @@ mod metadata;
 
 pub use metadata::METADATA_PATH;
 
-use super::auth::Token;
-use super::{Request, Response};
+use super::{Request, Response, auth};
+use crate::access::Principal;
 use crate::actions::Vault;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Json, Members};
 use crate::platform::Platform;
+use crate::seal::Project;
 use crate::settings::{self, Settings};
 use crate::tool::{self, Actions, Tool, ToolResult};
 use eras::Era;
@@ -35,9 +36,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Answers any request for [`PATH`].
 pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Result<Response> {
     let host = hosts::check(settings, request)?;
-    let token = match Token::authenticate(platform.clock, settings, request) {
+    let (principal, project) = match auth::authenticate(platform.clock, settings, request) {
         Err(error) if error.code() == Code::Unauthorized => return Ok(metadata::unauthorized(&host)),
-        token => token?,
+        known => known?,
     };
     // After the token: clients look for how to authenticate with any method.
     if request.method != "POST" {
@@ -45,7 +46,7 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
         response.add("allow", "POST");
         return Ok(response);
     }
-    token.check_project(request)?;
+    auth::check_project(&project, request)?;
     if !accepts_json(request) {
         let mut response = Response::error(&Error::bad_request("the answer is JSON: accept: application/json"));
         response.status = 406;
@@ -57,7 +58,7 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
         }
         body => body?,
     };
-    let server = Server { platform, settings, token: &token };
+    let server = Server { platform, settings, principal: &principal, project: &project };
     Ok(server.answer(request, body))
 }
 
@@ -86,7 +87,8 @@ fn accepts_json(request: &Request<'_>) -> bool {
 struct Server<'a> {
     platform: Platform<'a>,
     settings: &'a dyn Settings,
-    token: &'a Token,
+    principal: &'a Principal,
+    project: &'a Project,
 }
 
 impl Server<'_> {
@@ -144,16 +146,19 @@ impl Server<'_> {
     }
 
     fn run(&self, tool: Tool, arguments: Result<Members>) -> ToolResult {
-        let sealer = settings::sealer(self.settings, self.token.project.clone());
+        let sealer = settings::sealer(self.settings, self.project.clone());
         let vault = sealer
             .as_ref()
-            .map(|sealer| Vault::new(self.platform, sealer).with_http_origins(settings::http_origins(self.settings)))
+            .map(|sealer| {
+                Vault::new(self.platform, sealer, self.principal)
+                    .with_http_origins(settings::http_origins(self.settings))
+            })
             .map_err(Clone::clone);
         tool::call(tool, self.allowed(), arguments, vault.as_ref().map_err(Clone::clone))
     }
 
     fn allowed(&self) -> Actions {
-        Actions::allowed(|scope| self.token.check(scope).is_ok())
+        Actions::allowed(self.principal)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Tokens, scopes and projects.
 
 use super::world::{CANARY, World, entry};
-use crate::http::{Operation, Row, Scope, TABLE};
+use crate::access::Scope;
+use crate::http::{Row, TABLE, Target};
 use crate::settings::TOKENS;
 use alloc::format;
 use alloc::string::String;
@@ -26,7 +27,7 @@ fn world_with_a_token_per_scope() -> World {
 #[test]
 fn every_scope_against_every_route() {
     // The MCP server asks for no scope; its own tests say what each token sees.
-    for row in TABLE.iter().filter(|row| row.operation != Operation::Mcp) {
+    for row in TABLE.iter().filter(|row| row.target != Target::Mcp) {
         for scope in Scope::ALL {
             let world = world_with_a_token_per_scope();
             let body = json!({
@@ -38,7 +39,7 @@ fn every_scope_against_every_route() {
             };
             let what = format!("{} {} by {}", row.method, row.path, scope.as_str());
             let found = send("exists", scope.as_str());
-            if row.scope.is_none_or(|needed| needed == scope) {
+            if row.scope().is_none_or(|needed| needed == scope) {
                 assert!(found.status < 300, "{what}: {found:?}");
                 continue;
             }
@@ -65,7 +66,7 @@ fn every_scope_against_every_route() {
 fn without_a_known_token_every_route_answers_the_same() {
     let world = world_with_a_token_per_scope();
     world.set(TOKENS, &format!("{}:1", entry("old", "default", "read+totp+write+supply", "old")));
-    for row in TABLE.iter().filter(|row| row.scope.is_some()) {
+    for row in TABLE.iter().filter(|row| row.scope().is_some()) {
         let mut answers = Vec::new();
         for name in ["exists", "missing"] {
             let request = || world.request(row.method, &path_of(row, name)).json(json!({"name": "x"}));
@@ -111,5 +112,5 @@ fn a_token_opens_its_own_project_only() {
 
 #[test]
 fn admin_allows_no_route_by_itself() {
-    assert!(TABLE.iter().all(|row| row.scope != Some(Scope::Admin)));
+    assert!(TABLE.iter().all(|row| row.scope() != Some(Scope::Admin)));
 }

@@ -2,8 +2,9 @@
 
 use super::schema::{DOCUMENT, resolve, violation};
 use super::world::World;
+use crate::access::Scope;
 use crate::error::Code;
-use crate::http::{Scope, TABLE, status};
+use crate::http::{TABLE, status};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::ToString;
@@ -23,7 +24,7 @@ fn describes_exactly_the_route_table() {
         }
     }
     let table: BTreeSet<_> =
-        TABLE.iter().map(|row| (row.path, row.method.to_string(), row.scope.map(Scope::as_str))).collect();
+        TABLE.iter().map(|row| (row.path, row.method.to_string(), row.scope().map(Scope::as_str))).collect();
     assert_eq!(described, table);
 }
 

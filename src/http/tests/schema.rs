@@ -24,7 +24,7 @@ pub fn check(method: &str, path_with_query: &str, answer: &Answer) {
     let what = format!("{method} {path_with_query}: {answer:?}");
     let path = path_with_query.split('?').next().unwrap();
     let response = match find(method, path) {
-        Found::Operation(row, _) => {
+        Found::Row(row, _) => {
             let operation = &DOCUMENT["paths"][row.path][row.method.to_lowercase()];
             resolve(operation["responses"].get(answer.status.to_string()).unwrap_or_else(|| panic!("{what}")))
         }

@@ -3,7 +3,7 @@
 
 use super::super::super::tests::world::{World, entry};
 use super::{earlier, post, send};
-use crate::http::Scope;
+use crate::access::Scope;
 use crate::settings::TOKENS;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
