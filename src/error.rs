@@ -7,6 +7,7 @@
 //! the log of whoever embeds this crate: no face shows it. How a code is answered over HTTP is the HTTP face's affair.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 
 /// Hands the list of codes to a macro: each with its text, and whether it `passes` by itself, that is, whether the same
 /// request can succeed later without anybody doing anything, or `stays`. What must agree with the list (the WIT enum, its
@@ -84,9 +85,12 @@ macro_rules! define_codes {
 }
 with_every_code!(define_codes);
 
-/// Why an action failed.
+/// Why an action failed. In a box, as results are handed up through many calls and the good case should not pay for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     code: Code,
     message: Cow<'static, str>,
     retry_after_seconds: Option<u32>,
@@ -96,7 +100,7 @@ pub struct Error {
 impl Error {
     /// `message` must not hold any part of the input.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), retry_after_seconds: None, cause: None }
+        Self(Box::new(Inner { code, message: message.into(), retry_after_seconds: None, cause: None }))
     }
 
     /// An argument that breaks a rule: the message names both.
@@ -110,33 +114,33 @@ impl Error {
 
     /// Says when to try again, in whole seconds.
     pub fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after_seconds = Some(seconds);
+        self.0.retry_after_seconds = Some(seconds);
         self
     }
 
     /// Says what is behind it, for the log of whoever runs the vault. May be a host's own text; must not hold any part of
     /// a request or of a stored record.
     pub fn with_cause(mut self, cause: impl Into<Cow<'static, str>>) -> Self {
-        self.cause = Some(cause.into());
+        self.0.cause = Some(cause.into());
         self
     }
 
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// For callers.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     pub fn retry_after_seconds(&self) -> Option<u32> {
-        self.retry_after_seconds
+        self.0.retry_after_seconds
     }
 
     /// For the log, never for callers.
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 }
 

@@ -1,9 +1,9 @@
 //! `create`: stores a new credential.
 
 use super::stamp::{Caller, Stamps};
-use super::stored::Stored;
+use super::stored::{LookUp, Stored};
 use super::{CredentialView, Vault};
-use crate::catalog::{Fault, Index, Transaction};
+use crate::catalog::{Fault, Transaction};
 use crate::credential::{CredentialId, Domain, Name, SsoProvider, Values};
 use crate::error::{Code, Error, Result};
 use crate::secret::SecretString;
@@ -83,16 +83,21 @@ pub(super) fn not_stored_yet() -> Error {
 /// Errors: [`Code::BadRequest`], [`Code::NameTaken`], [`Code::IdempotencyMismatch`], those of a commit.
 pub fn create(vault: &Vault<'_>, new: &NewCredential, caller: Option<Caller<'_>>) -> Result<CredentialView> {
     let parsed = new.parse()?;
+    vault.principal.restriction.check_new(parsed.hosts())?;
     let stamps = caller.map(|caller| Stamps::new(vault, caller, new)).transpose()?;
     let now = vault.now();
     let stored = vault.catalog.commit(|transaction| {
-        if let Some(existing) = find_by_name(transaction, &parsed.name)? {
-            if let (Some(stamps), Some(caller)) = (&stamps, caller)
-                && stamps.made(&existing, caller, now)?
-            {
-                return Ok(existing);
+        match Stored::find_by_name(vault, transaction, &parsed.name)? {
+            LookUp::Nothing => {}
+            LookUp::Hidden => return Err(name_taken().into()),
+            LookUp::Found(existing) => {
+                if let (Some(stamps), Some(caller)) = (&stamps, caller)
+                    && stamps.made(&existing, caller, now)?
+                {
+                    return Ok(existing);
+                }
+                return Err(name_taken().into());
             }
-            return Err(name_taken().into());
         }
         add(vault, transaction, &parsed, |stored| {
             stored.stamp = stamps.as_ref().and_then(|stamps| stamps.first().cloned());
@@ -106,6 +111,11 @@ pub fn create(vault: &Vault<'_>, new: &NewCredential, caller: Option<Caller<'_>>
 }
 
 impl Parsed {
+    /// All hosts it shall belong to.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        core::iter::once(self.domain.as_str())
+    }
+
     /// The answer: with the current code, when there is a secret and the clock is set.
     pub(super) fn view(&self, vault: &Vault<'_>, stored: Stored) -> CredentialView {
         let code = self.totp.as_ref().and_then(|totp| totp.code_at(vault.now()).ok());
@@ -141,13 +151,6 @@ pub(super) fn add(
     adjust(&mut stored);
     stored.add(transaction)?;
     Ok(stored)
-}
-
-pub(super) fn find_by_name(transaction: &mut Transaction<'_>, name: &Name) -> Result<Option<Stored>, Fault> {
-    match transaction.get(Index::Name, name.as_str().as_bytes())? {
-        None => Ok(None),
-        Some(_) => Stored::find_to_change(transaction, &crate::credential::Selector::Name(name.clone())).map(Some),
-    }
 }
 
 pub(super) fn name_taken() -> Error {

@@ -15,7 +15,7 @@ pub fn delete(vault: &Vault<'_>, id_or_name: &str, expected_version: Option<u64>
     let selector = Selector::parse(id_or_name)?;
     vault.check_conditional(expected_version.is_some())?;
     vault.catalog.commit(|transaction| {
-        let stored = Stored::find_to_change(transaction, &selector)?;
+        let stored = Stored::find_to_change(vault, transaction, &selector)?;
         check_version(&stored, expected_version)?;
         stored.remove(transaction)?;
         Ok(stored.id.to_text())

@@ -3,7 +3,7 @@
 use super::stored::{Stored, domain_prefix};
 use super::{CredentialView, Vault};
 use crate::catalog::{Fault, Index, Snapshot};
-use crate::credential::Domain;
+use crate::credential::{CredentialId, Domain};
 use crate::error::{Code, Error, Result};
 use crate::seal::Purpose;
 use alloc::string::String;
@@ -57,6 +57,13 @@ pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
     let text = query.query.as_deref().filter(|text| !text.is_empty()).map(str::to_lowercase);
     let found = vault.catalog.read(|snapshot| {
         let mut found = Collector { limit, skip: 0, items: Vec::new(), has_more: false };
+        if !vault.principal.restriction.is_none() {
+            found.skip = offset;
+            of_restricted(vault, snapshot, domain.as_ref(), |stored| {
+                found.add_if(stored, text.as_deref().unwrap_or_default())
+            })?;
+            return Ok(found);
+        }
         match (&domain, &text) {
             (None, None) => {
                 snapshot.walk(Index::Id, offset, &mut |entry| found.add(|| Stored::from_entry(entry)))?;
@@ -106,6 +113,60 @@ impl Collector {
             stored.name.to_lowercase().contains(text) || stored.domain.contains(text) || stored.id.to_text() == text;
         if matches { self.add(|| Ok(stored)) } else { Ok(ControlFlow::Continue(())) }
     }
+}
+
+/// Visits what a restricted principal may see of all credentials, or of a domain, in order of creation. What it may not
+/// see is not looked for, so that it does not show in what that costs.
+fn of_restricted(
+    vault: &Vault<'_>,
+    snapshot: &Snapshot<'_>,
+    domain: Option<&Domain>,
+    mut visit: impl FnMut(Stored) -> Result<ControlFlow<()>, Fault>,
+) -> Result<(), Fault> {
+    let restriction = &vault.principal.restriction;
+    let mut candidates: Vec<CredentialId> = Vec::new();
+    let is_wanted = |host: &Domain| domain.is_none_or(|domain| domain == host);
+    match (&restriction.credentials, &restriction.domains) {
+        (Some(ids), _) => ids.iter().for_each(|id| merge(&mut candidates, &[*id])),
+        (None, domains) => {
+            for host in domains.iter().flatten().filter(|host| is_wanted(host)) {
+                merge(&mut candidates, &ids_of_domain(snapshot, host)?);
+            }
+        }
+    }
+    for id in candidates {
+        let Some(entry) = snapshot.get(Index::Id, id.as_bytes())? else { continue };
+        let stored = Stored::from_entry(&entry)?;
+        let has_domain = domain.is_none_or(|domain| stored.hosts().any(|host| host == domain.as_str()));
+        if has_domain && restriction.allows(stored.id, stored.hosts()) && visit(stored)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Merges ids in order into others in order; what is in both stays there once.
+fn merge(ids: &mut Vec<CredentialId>, more: &[CredentialId]) {
+    let mut merged = Vec::with_capacity(ids.len() + more.len());
+    let (mut left, mut right) = (ids.iter().copied().peekable(), more.iter().copied().peekable());
+    while let Some(id) = left.peek().into_iter().chain(right.peek()).min().copied() {
+        left.next_if_eq(&id);
+        right.next_if_eq(&id);
+        merged.push(id);
+    }
+    *ids = merged;
+}
+
+fn ids_of_domain(snapshot: &Snapshot<'_>, domain: &Domain) -> Result<Vec<CredentialId>, Fault> {
+    let prefix = domain_prefix(domain.as_str());
+    let mut ids = Vec::new();
+    snapshot.walk(Index::Domain, snapshot.rank(Index::Domain, &prefix)?, &mut |entry| {
+        let Some(id) = entry.key.strip_prefix(prefix.as_slice()) else { return Ok(ControlFlow::Break(())) };
+        let id = <[u8; 16]>::try_from(id).map_err(|_| Fault::corrupt(Purpose::Node))?;
+        ids.push(CredentialId::from_bytes(id));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(ids)
 }
 
 /// Reads the credential that a visit is about.

@@ -1,6 +1,7 @@
 //! Bulk loading, for imports and for large vaults in tests: many creates in one commit.
 
-use super::create::{add, find_by_name, name_taken};
+use super::create::{add, name_taken};
+use super::stored::{LookUp, Stored};
 use super::{NewCredential, Vault};
 use crate::error::Result;
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ pub fn load(vault: &Vault<'_>, new: &[NewCredential]) -> Result<()> {
     let parsed = new.iter().map(NewCredential::parse).collect::<Result<Vec<_>>>()?;
     vault.catalog.commit(|transaction| {
         for credential in &parsed {
-            if find_by_name(transaction, &credential.name)?.is_some() {
+            if !matches!(Stored::find_by_name(vault, transaction, &credential.name)?, LookUp::Nothing) {
                 return Err(name_taken().into());
             }
             add(vault, transaction, credential, |_| ())?;

@@ -1,7 +1,7 @@
 //! `put`: creates a credential, or replaces the one of the same name whole.
 
-use super::create::{Parsed, add, find_by_name};
-use super::stored::Stored;
+use super::create::{Parsed, add, name_taken};
+use super::stored::{LookUp, Stored};
 use super::update::commit_if_changed;
 use super::{CredentialView, NewCredential, Vault};
 use crate::catalog::{Fault, Transaction};
@@ -29,15 +29,24 @@ pub enum PutCondition {
 /// Errors: [`Code::BadRequest`], [`Code::PreconditionFailed`], those of a commit.
 pub fn put(vault: &Vault<'_>, new: &NewCredential, condition: PutCondition) -> Result<(CredentialView, bool)> {
     let parsed = new.parse()?;
+    let restriction = &vault.principal.restriction;
+    restriction.check_hosts(parsed.hosts())?;
     vault.check_conditional(condition != PutCondition::Always)?;
-    let (stored, created) = vault.catalog.commit(|transaction| {
-        let existing = find_by_name(transaction, &parsed.name)?;
-        condition.check(existing.as_ref())?;
-        match existing {
-            Some(existing) => Ok((replace(vault, transaction, existing, &parsed)?, false)),
-            None => Ok((add(vault, transaction, &parsed, |_| ())?, true)),
-        }
-    })?;
+    let (stored, created) =
+        vault.catalog.commit(|transaction| match Stored::find_by_name(vault, transaction, &parsed.name)? {
+            LookUp::Found(existing) => {
+                condition.check(Some(&existing))?;
+                Ok((replace(vault, transaction, existing, &parsed)?, false))
+            }
+            absent => {
+                condition.check(None)?;
+                restriction.check_new(parsed.hosts())?;
+                if matches!(absent, LookUp::Hidden) {
+                    return Err(name_taken().into());
+                }
+                Ok((add(vault, transaction, &parsed, |_| ())?, true))
+            }
+        })?;
     Ok((parsed.view(vault, stored), created))
 }
 

@@ -8,7 +8,7 @@ use super::Vault;
 use super::stamp::Stamp;
 use crate::catalog::{Entry, Fault, Index, Kind, RecordRef, Snapshot, Transaction};
 use crate::codec::{Reader, Writer};
-use crate::credential::{CredentialId, Selector, Values};
+use crate::credential::{CredentialId, Name, Selector, Values};
 use crate::error::{Error, Result};
 use crate::platform::Random;
 use crate::seal::{Purpose, Sealer};
@@ -21,6 +21,8 @@ use alloc::vec::Vec;
 
 /// Bodies are padded to a multiple of this: their length would tell the password's.
 const BODY_STEP_BYTES: usize = 256;
+/// An id of 1970, which no credential has.
+const NO_ID: [u8; 16] = [0; 16];
 
 /// Texts were checked when they were written, and the seal shows that they were not changed since.
 #[derive(Clone)]
@@ -41,6 +43,24 @@ pub struct Stored {
     pub body: Option<RecordRef>,
     /// The record that coordinates exclusive codes; none without a TOTP secret or compare-and-swap.
     pub claim: Option<RecordRef>,
+}
+
+/// What a look for a credential comes to.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
+pub enum LookUp {
+    Found(Stored),
+    /// There is one that the principal may not see.
+    Hidden,
+    Nothing,
+}
+
+impl LookUp {
+    fn or_not_found(self) -> Result<Stored, Fault> {
+        match self {
+            LookUp::Found(stored) => Ok(stored),
+            LookUp::Hidden | LookUp::Nothing => Err(Error::not_found().into()),
+        }
+    }
 }
 
 /// A TOTP secret: what may be shown of it, and itself sealed.
@@ -196,31 +216,57 @@ impl Stored {
         [self.id.as_bytes(), self.body.as_ref().map_or(&[], |body| &body.random)]
     }
 
+    /// All hosts it belongs to.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        core::iter::once(self.domain.as_str())
+    }
+
     /// Finds a credential by id or name.
-    pub fn find(snapshot: &Snapshot<'_>, selector: &Selector) -> Result<Stored, Fault> {
-        Self::find_in(|index, key| snapshot.get(index, key), selector)
+    pub fn find(vault: &Vault<'_>, snapshot: &Snapshot<'_>, selector: &Selector) -> Result<Stored, Fault> {
+        Self::look_up(vault, |index, key| snapshot.get(index, key), selector)?.or_not_found()
     }
 
     /// Finds a credential by id or name, to be changed.
-    pub fn find_to_change(transaction: &mut Transaction<'_>, selector: &Selector) -> Result<Stored, Fault> {
-        Self::find_in(|index, key| transaction.get(index, key), selector)
-    }
-
-    fn find_in(
-        mut get: impl FnMut(Index, &[u8]) -> Result<Option<Entry>, Fault>,
+    pub fn find_to_change(
+        vault: &Vault<'_>,
+        transaction: &mut Transaction<'_>,
         selector: &Selector,
     ) -> Result<Stored, Fault> {
+        Self::look_up(vault, |index, key| transaction.get(index, key), selector)?.or_not_found()
+    }
+
+    /// Finds what has a name.
+    pub fn find_by_name(vault: &Vault<'_>, transaction: &mut Transaction<'_>, name: &Name) -> Result<LookUp, Fault> {
+        Self::look_up(vault, |index, key| transaction.get(index, key), &Selector::Name(name.clone()))
+    }
+
+    /// To restricted principals, what they may not see costs as much as nothing.
+    fn look_up(
+        vault: &Vault<'_>,
+        mut get: impl FnMut(Index, &[u8]) -> Result<Option<Entry>, Fault>,
+        selector: &Selector,
+    ) -> Result<LookUp, Fault> {
+        let restriction = &vault.principal.restriction;
         let id = match selector {
             Selector::Id(id) => id.as_bytes().to_vec(),
             Selector::Name(name) => match get(Index::Name, name.as_str().as_bytes())? {
                 Some(entry) => entry.value,
-                None => return Err(Error::not_found().into()),
+                None => {
+                    if !restriction.is_none() {
+                        get(Index::Id, &NO_ID)?;
+                    }
+                    return Ok(LookUp::Nothing);
+                }
             },
         };
         match get(Index::Id, &id)? {
-            Some(entry) => Stored::from_entry(&entry),
+            Some(entry) => {
+                let stored = Stored::from_entry(&entry)?;
+                let is_shown = restriction.allows(stored.id, stored.hosts());
+                Ok(if is_shown { LookUp::Found(stored) } else { LookUp::Hidden })
+            }
             None if matches!(selector, Selector::Name(_)) => Err(Fault::corrupt(Purpose::Node)),
-            None => Err(Error::not_found().into()),
+            None => Ok(LookUp::Nothing),
         }
     }
 

@@ -26,7 +26,7 @@ pub fn supply(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOp
     let selector = Selector::parse(id_or_name)?;
     let origin = vault.origin(origin)?;
     vault.catalog.read(|snapshot| {
-        let stored = Stored::find(snapshot, &selector)?;
+        let stored = Stored::find(vault, snapshot, &selector)?;
         origin.check([Domain::parse(&stored.domain)?].iter())?;
         let values = stored.values(|record| snapshot.record(record))?;
         // Last: a code that is claimed must not be lost to another error.

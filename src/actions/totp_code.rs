@@ -25,7 +25,7 @@ pub struct CodeOptions {
 pub fn totp_code(vault: &Vault<'_>, id_or_name: &str, options: CodeOptions) -> Result<OneTimeCode> {
     let selector = Selector::parse(id_or_name)?;
     vault.catalog.read(|snapshot| {
-        let stored = Stored::find(snapshot, &selector)?;
+        let stored = Stored::find(vault, snapshot, &selector)?;
         let totp = stored
             .totp(vault.sealer)?
             .ok_or_else(|| Error::new(Code::TotpNotConfigured, "the credential has no totp_secret"))?;

@@ -1,7 +1,7 @@
 //! `update`: changes a credential. Values are merged; what is not named stays.
 
-use super::create::{find_by_name, first_setting, name_taken, needs_secret, not_stored_yet};
-use super::stored::Stored;
+use super::create::{first_setting, name_taken, needs_secret, not_stored_yet};
+use super::stored::{LookUp, Stored};
 use super::{CredentialView, Vault};
 use crate::catalog::{Fault, Transaction};
 use crate::credential::{Name, Selector, SsoProvider, Values};
@@ -57,11 +57,11 @@ pub fn update(vault: &Vault<'_>, id_or_name: &str, changes: &Changes) -> Result<
     // Before the store is asked: a secret that can't be parsed is an error whatever is stored.
     changes.parse_totp(None)?;
     let (stored, code) = vault.catalog.commit(|transaction| {
-        let old = Stored::find_to_change(transaction, &selector)?;
+        let old = Stored::find_to_change(vault, transaction, &selector)?;
         check_version(&old, changes.expected_version)?;
         let mut new = old.clone();
         if let Some(name) = name.as_ref().filter(|name| name.as_str() != old.name) {
-            if find_by_name(transaction, name)?.is_some() {
+            if !matches!(Stored::find_by_name(vault, transaction, name)?, LookUp::Nothing) {
                 return Err(name_taken().into());
             }
             new.name = name.as_str().to_owned();
@@ -146,6 +146,7 @@ pub(super) fn commit_if_changed(
     values: Option<&Values>,
     totp: Option<Option<&Totp>>,
 ) -> Result<Stored, Fault> {
+    vault.principal.restriction.check_hosts(new.hosts())?;
     let old_totp = old.totp(vault.sealer)?;
     let totp_changes = totp.is_some_and(|totp| totp != old_totp.as_ref());
     let is_changed = values.is_some()
