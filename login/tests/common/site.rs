@@ -8,7 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::sign::any_supported_type;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -39,32 +42,39 @@ pub struct Site {
     log: Arc<Mutex<Vec<Request>>>,
 }
 
-/// The names of the certificate. `wrong.example.test` is not among them.
-const NAMES: [&str; 9] = [
-    "example.test",
-    "app.example.test",
-    "login.example.test",
-    "embed.example.test",
-    "evil.test",
-    "www.evil.test",
-    "example.test.evil.test",
-    "users.host.test",
-    "localhost",
-];
+/// The names of the good certificate. `wrong.example.test` is not among them.
+const GOOD: [&str; 3] = ["example.test", "app.example.test", "login.example.test"];
+/// Those of the other, which everybody else gets.
+const OTHERS: [&str; 3] = ["evil.test", "example.test.evil.test", "users.host.test"];
+
+/// The certificate by the name that the client asks for.
+#[derive(Debug)]
+struct Certificates {
+    good: Arc<CertifiedKey>,
+    others: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let good = hello.server_name().is_some_and(|name| name.ends_with("example.test"));
+        Some(if good { &self.good } else { &self.others }.clone())
+    }
+}
 
 impl Site {
     pub async fn start() -> Self {
-        let mut params = rcgen::CertificateParams::new(NAMES.map(str::to_owned)).unwrap();
-        params.distinguished_name.push(rcgen::DnType::CommonName, "strongroom tests");
         let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
         use base64ct::{Base64, Encoding};
         let key_hash = Base64::encode_string(&Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key)));
-        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(
-            vec![CertificateDer::from(certificate.der().to_vec())],
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        );
-        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+        let certified = |names: [&str; 3]| {
+            let params = rcgen::CertificateParams::new(names.map(str::to_owned)).unwrap();
+            let certificate = CertificateDer::from(params.self_signed(&key).unwrap().der().to_vec());
+            let signer = any_supported_type(&PrivatePkcs8KeyDer::from(key.serialize_der()).into()).unwrap();
+            Arc::new(CertifiedKey::new(vec![certificate], signer))
+        };
+        let certificates = Certificates { good: certified(GOOD), others: certified(OTHERS) };
+        let config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(certificates));
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let log = Arc::new(Mutex::new(Vec::new()));
         let secure = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
