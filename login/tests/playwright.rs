@@ -7,42 +7,20 @@ use common as world;
 use common::chromium::Chromium;
 use common::clients;
 use common::credential::{CANARIES, Credential, PASSWORD, USERNAME};
+use common::program::Program;
 use common::site::Site;
 use serde_json::{Value, json};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 use strongroom_login::{Answer, Failure, Policy, Request, fill};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-struct Playwright {
-    _child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Playwright {
-    async fn start(test: &str, chromium: &Chromium) -> Option<Self> {
-        let node = clients::node(test, &["playwright-core@1.65.1"])?;
-        let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/playwright.mjs");
-        // Modules are looked for from where the script is: a copy where the packages are.
-        let copy = node.get_current_dir().unwrap().join("login-playwright.mjs");
-        std::fs::copy(script, &copy).unwrap();
-        let mut command = Command::from(node);
-        command.arg(copy).arg(chromium.url()).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap()).lines();
-        Some(Self { input: child.stdin.take().unwrap(), output, _child: child })
-    }
-
-    async fn ask(&mut self, name: &str, mut parameters: Value) -> Value {
-        parameters["name"] = name.into();
-        self.input.write_all(format!("{parameters}\n").as_bytes()).await.unwrap();
-        let line = self.output.next_line().await.unwrap().expect("Playwright has ended");
-        let answer: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(answer.get("error"), None, "{name}");
-        answer["result"].clone()
-    }
+fn playwright(test: &str, chromium: &Chromium) -> Option<Program> {
+    let mut node = clients::node(test, &["playwright-core@1.65.1"])?;
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/playwright.mjs");
+    // Modules are looked for from where the script is: a copy where the packages are.
+    let copy = node.get_current_dir().unwrap().join("login-playwright.mjs");
+    std::fs::copy(script, &copy).unwrap();
+    node.arg(copy).arg(chromium.url());
+    Some(Program::start(node))
 }
 
 async fn log_in(chromium: &Chromium, page: &Value) -> Result<Answer, Failure> {
@@ -61,7 +39,7 @@ fn canary_in(value: &Value) -> Option<&'static str> {
 async fn what_the_agent_sees_after_the_call() {
     let site = Site::start().await;
     let Some(chromium) = Chromium::start("Playwright", &site) else { return };
-    let Some(mut playwright) = Playwright::start("login beside Playwright", &chromium).await else { return };
+    let Some(mut playwright) = playwright("login beside Playwright", &chromium) else { return };
     for (page, status, end) in [
         ("plain", Some("submitted"), "/welcome"),
         ("user-first", Some("submitted"), "/welcome"),
@@ -97,7 +75,7 @@ async fn what_the_agent_sees_after_the_call() {
 async fn pages_that_the_agent_answers_itself_get_nothing() {
     let site = Site::start().await;
     let Some(chromium) = Chromium::start("interception", &site) else { return };
-    let Some(mut playwright) = Playwright::start("login on intercepted pages", &chromium).await else { return };
+    let Some(mut playwright) = playwright("login on intercepted pages", &chromium) else { return };
     for to in [Value::Null, json!("https://evil.test/plain")] {
         let parameters = json!({ "url": "https://app.example.test/plain", "to": to });
         let target = playwright.ask("intercept", parameters).await;
@@ -114,7 +92,7 @@ async fn time_beside_a_plain_login() {
     const LOGINS: usize = 15;
     let site = Site::start().await;
     let Some(chromium) = Chromium::start("time of a login", &site) else { return };
-    let Some(mut playwright) = Playwright::start("time of a login", &chromium).await else { return };
+    let Some(mut playwright) = playwright("time of a login", &chromium) else { return };
     let url = "https://app.example.test/plain";
     let target = playwright.ask("open", json!({ "url": url })).await;
     let (mut ours, mut plain) = (Vec::new(), Vec::new());

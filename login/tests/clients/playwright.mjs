@@ -1,5 +1,4 @@
-// An agent that drives the browser with Playwright and stays attached all the time. Reads commands, one a line of JSON,
-// and answers each with one line.
+// An agent that drives the browser with Playwright and stays attached all the time.
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
@@ -86,6 +85,6 @@ const commands = {
 for await (const line of createInterface({ input: process.stdin })) {
   const { name, ...parameters } = JSON.parse(line);
   const answer = await commands[name](parameters).then((result) => ({ result: result ?? null }), (error) => ({ error: String(error) }));
-  process.stdout.write(JSON.stringify(answer) + '\n');
+  process.stdout.write('answer ' + JSON.stringify(answer) + '\n');
 }
 await browser.close();

@@ -7,6 +7,7 @@ pub mod clients;
 pub mod credential;
 pub mod driver;
 pub mod pages;
+pub mod program;
 pub mod site;
 
 use std::path::PathBuf;

@@ -45,6 +45,7 @@ fn body(path: &str) -> Option<String> {
     let frame = |url: &str, more: &str| format!(r#"<iframe src="{url}" width="400" height="200" {more}></iframe>"#);
     Some(match path {
         "/plain" => login(),
+        "/shown" => format!(r#"<input value="{}">"#, super::credential::USERNAME),
         "/welcome" => "<h1>Welcome</h1>".to_owned(),
         "/user-first" => format!(r#"<form method="post" action="/user">{USER}<button>Next</button></form>"#),
         "/password-second" => format!(r#"<form method="post" action="/session">{PASS}{SEND}</form>"#),
