@@ -22,6 +22,12 @@ pub fn node(test: &str, packages: &[&str]) -> Option<Command> {
     found(test, try_node(packages))
 }
 
+/// Whether a program of Debian's is there; `false` as with [`python`].
+pub fn program(test: &str, name: &str) -> bool {
+    let asked = Command::new(name).arg("--version").output();
+    found(test, asked.map_err(|error| format!("{name} cannot be run: {error}"))).is_some()
+}
+
 fn found<T>(test: &str, result: Result<T, String>) -> Option<T> {
     let reason = match result {
         Ok(found) => return Some(found),

@@ -5,6 +5,7 @@ mod client;
 pub mod clients;
 mod clock;
 mod contents;
+mod dice;
 mod directory;
 mod native;
 mod program;
@@ -14,6 +15,7 @@ mod world;
 
 pub use client::{Answer, Client};
 pub use clock::FixedClock;
+pub use dice::Dice;
 pub use directory::TempDir;
 pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 pub use program::{Output, Program, Server};

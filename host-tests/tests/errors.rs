@@ -330,24 +330,24 @@ fn of_totp_secrets_and_settings() {
     }
     both("no base32", "totp_secret", r#""hunter2-canary-0189-hunter2""#, "totp_secret must be base32");
     both("1", "totp_secret", r#""JBSWY3DPEHPK3PX1""#, "totp_secret must be base32");
-    both("short", "totp_secret", r#""JBSWY3DPEHPK3PX""#, "totp_secret must be 16 to 128");
-    both("odd length", "totp_secret", r#""JBSWY3DPEHPK3PXPA""#, "totp_secret must be whole");
+    both("short", "totp_secret", r#""JBSWY3D""#, "totp_secret must be 8 to 256");
+    both("zero-width space", "totp_secret", r#""JBSWY3DP\u200bEHPK3PXP""#, "totp_secret must be base32");
     both("hotp", "totp_secret", r#""otpauth://hotp/x?secret=JBSWY3DPEHPK3PXP""#, "totp_secret must be time-based");
     both("no secret", "totp_secret", r#""otpauth://totp/hunter2-canary""#, "totp_secret: the URI must have a secret");
     // Settings need a secret, even if one is stored, and even if they are the stored ones.
     both("algorithm alone", "totp_algorithm", r#""SHA1""#, "totp_algorithm needs a totp_secret");
     both("digits alone", "totp_digits", "6", "totp_digits needs a totp_secret");
     both("period alone", "totp_period", "30", "totp_period needs a totp_secret");
-    for json in all_but(&[]) {
+    for json in all_but(&[]).chain([r#""SHA3-256""#, r#""SHA512/256""#]) {
         both("algorithm", "totp_algorithm", json, "totp_algorithm must be SHA1, SHA256 or SHA512");
     }
     for json in all_but(&["number"]).chain(["6.5", "1e300", r#""6""#]) {
         both("digits' type", "totp_digits", json, "totp_digits must be a whole number from 6 to 9");
-        both("period's type", "totp_period", json, "totp_period must be a whole number from 15 to 300");
+        both("period's type", "totp_period", json, "totp_period must be a whole number from 5 to 3600");
     }
     for (member, wrong, rule) in [
         ("totp_digits", ["5", "10", "-6", "262"], "totp_digits must be"),
-        ("totp_period", ["14", "301", "-30", "65566"], "totp_period must be"),
+        ("totp_period", ["4", "3601", "-30", "65566"], "totp_period must be"),
     ] {
         for json in wrong {
             let secret = r#""totp_secret":"JBSWY3DPEHPK3PXP""#;

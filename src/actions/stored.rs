@@ -14,7 +14,7 @@ use crate::platform::Random;
 use crate::seal::{Purpose, Sealer};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
-use crate::totp::{Algorithm, Settings, Totp};
+use crate::totp::{Totp, TotpSettings};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -66,7 +66,7 @@ impl LookUp {
 /// A TOTP secret: what may be shown of it, and itself sealed.
 #[derive(Clone)]
 pub struct StoredTotp {
-    pub settings: Settings,
+    pub settings: TotpSettings,
     pub is_weak: bool,
     sealed: Vec<u8>,
 }
@@ -86,9 +86,7 @@ impl Stored {
         writer.short(self.sso_provider.as_deref().unwrap_or_default().as_bytes());
         writer.u8(u8::from(self.totp.is_some()));
         if let Some(totp) = &self.totp {
-            writer.short(totp.settings.algorithm().as_str().as_bytes());
-            writer.u8(totp.settings.digits());
-            writer.u16(totp.settings.period());
+            writer.short(&totp.settings.encode());
             writer.u8(u8::from(totp.is_weak));
             writer.short(&totp.sealed);
         }
@@ -117,8 +115,7 @@ impl Stored {
         let totp = match reader.u8()? {
             0 => None,
             _ => {
-                let algorithm = Algorithm::parse(core::str::from_utf8(reader.short()?).ok()?)?;
-                let settings = Settings::new(algorithm, reader.u8()?, reader.u16()?)?;
+                let settings = TotpSettings::decode(reader.short()?)?;
                 Some(StoredTotp { settings, is_weak: reader.u8()? != 0, sealed: reader.short()?.to_vec() })
             }
         };

@@ -7,7 +7,7 @@ use crate::catalog::{Fault, Transaction};
 use crate::credential::{Name, Selector, SsoProvider, Values};
 use crate::error::{Code, Error, Result};
 use crate::secret::SecretString;
-use crate::totp::{Algorithm, Request, Totp};
+use crate::totp::{Algorithm, Request, Totp, TotpSettings};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -113,7 +113,7 @@ impl Changes {
         Ok(())
     }
 
-    fn parse_totp(&self, stored: Option<crate::totp::Settings>) -> Result<Option<Totp>> {
+    fn parse_totp(&self, stored: Option<TotpSettings>) -> Result<Option<Totp>> {
         match self.totp_secret.as_ref().map(SecretString::expose) {
             None | Some("") => Ok(None),
             Some(secret) => {

@@ -2,7 +2,7 @@
 
 use super::stored::Stored;
 use crate::time::Timestamp;
-use crate::totp::{OneTimeCode, Settings};
+use crate::totp::{OneTimeCode, TotpSettings};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -20,7 +20,7 @@ pub struct CredentialView {
     pub value_keys: Option<Vec<String>>,
     pub sso_provider: Option<String>,
     /// Present when there is a TOTP secret.
-    pub totp: Option<Settings>,
+    pub totp: Option<TotpSettings>,
     pub weak_totp_secret: bool,
     /// Only in the answer to the call that set the TOTP secret: the code and the end of its time step.
     pub totp_code: Option<(String, Timestamp)>,

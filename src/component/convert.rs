@@ -4,7 +4,7 @@ use super::bindings::exports::strongroom::vault::types as wit;
 use crate::actions::{CodeOptions, CredentialView};
 use crate::error::{Code, Error, with_every_code};
 use crate::secret::SecretString;
-use crate::totp::{Algorithm, OneTimeCode};
+use crate::totp::{Algorithm, Encoder, OneTimeCode};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -72,6 +72,10 @@ impl From<CredentialView> for wit::Credential {
             totp_algorithm: view.totp.map(|totp| totp.algorithm().into()),
             totp_digits: view.totp.map(|totp| totp.digits()),
             totp_period: view.totp.map(|totp| totp.period()),
+            totp_encoder: view.totp.and_then(|totp| match totp.encoder() {
+                Encoder::Decimal => None,
+                Encoder::Steam => Some(wit::TotpEncoder::Steam),
+            }),
             weak_totp_secret: view.weak_totp_secret,
             totp_code,
             totp_code_expires_at,

@@ -3,7 +3,7 @@
 use super::writer::{Array, Object, array, object};
 use crate::actions::{CredentialView, Page, Supplied};
 use crate::error::Error;
-use crate::totp::OneTimeCode;
+use crate::totp::{Encoder, OneTimeCode};
 use alloc::string::String;
 
 /// A single credential.
@@ -89,6 +89,9 @@ fn credential_members(root: &mut Object<'_>, view: &CredentialView) {
         root.text("totp_algorithm", totp.algorithm().as_str());
         root.number("totp_digits", totp.digits().into());
         root.number("totp_period", totp.period().into());
+        if totp.encoder() == Encoder::Steam {
+            root.text("totp_encoder", "steam");
+        }
     }
     if view.weak_totp_secret {
         root.flag("weak_totp_secret", true);

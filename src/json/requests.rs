@@ -10,7 +10,7 @@ use alloc::string::String;
 const LIMIT: &str = "a whole number from 1 to 100";
 const OFFSET: &str = "a whole number from 0 to 4294967295";
 const DIGITS: &str = "a whole number from 6 to 9";
-const PERIOD: &str = "a whole number from 15 to 300";
+const PERIOD: &str = "a whole number from 5 to 3600";
 const MIN_VALID: &str = "a whole number from 0 to the period minus 1";
 
 /// What to store. `name` is the one that the caller knows from elsewhere; the request may repeat it, but not differ.

@@ -4,7 +4,7 @@ use super::Actions;
 use crate::json::Object;
 
 /// A credential's fields that lists show too.
-const LISTED: &str = r#""id":{"type":"string"},"name":{"type":"string"},"domain":{"type":"string"},"created_at":{"type":"string"},"updated_at":{"type":"string"},"version":{"type":"integer"},"has_values":{"type":"boolean"},"has_totp_secret":{"type":"boolean"},"sso_provider":{"type":"string"},"totp_algorithm":{"type":"string"},"totp_digits":{"type":"integer"},"totp_period":{"type":"integer"},"weak_totp_secret":{"type":"boolean"}"#;
+const LISTED: &str = r#""id":{"type":"string"},"name":{"type":"string"},"domain":{"type":"string"},"created_at":{"type":"string"},"updated_at":{"type":"string"},"version":{"type":"integer"},"has_values":{"type":"boolean"},"has_totp_secret":{"type":"boolean"},"sso_provider":{"type":"string"},"totp_algorithm":{"type":"string"},"totp_digits":{"type":"integer"},"totp_period":{"type":"integer"},"totp_encoder":{"type":"string"},"weak_totp_secret":{"type":"boolean"}"#;
 
 /// What single credentials have beside it.
 const SINGLE: &str =

@@ -110,7 +110,7 @@ const TABLE: &[Parameter] = &[
         uses: &[
             (
                 WRITE,
-                "the secret for one-time codes in base32, or an otpauth:// URI; the answer shows the current code, never the secret",
+                "the secret for one-time codes in base32, or an otpauth:// or steam:// URI; the answer shows the current code, never the secret",
             ),
             (UPDATE, "an empty text removes it"),
         ],
@@ -127,8 +127,8 @@ const TABLE: &[Parameter] = &[
     },
     Parameter {
         name: "totp_period",
-        kind: Kind::Whole(15, Some(300)),
-        uses: &[(WRITE, "only with totp_secret: seconds, a whole number from 15 to 300, 30 if not given")],
+        kind: Kind::Whole(5, Some(3600)),
+        uses: &[(WRITE, "only with totp_secret: seconds, a whole number from 5 to 3600, 30 if not given")],
     },
     Parameter {
         name: "project",

@@ -1,6 +1,6 @@
 //! The code of a point in time.
 
-use super::{Algorithm, Totp};
+use super::{Algorithm, Encoder, Totp};
 use crate::error::{Code, Error, Result};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 /// A code and how long it lives. Deliberately without Debug: the code is a secret while it lives.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OneTimeCode {
-    /// As many decimal digits as the settings say, leading zeros included.
+    /// As many characters as the settings say: decimal digits, leading zeros included, or those of Steam.
     pub code: String,
     /// The number of the time step since 1970.
     pub step: u64,
@@ -45,13 +45,14 @@ impl Totp {
     }
 
     fn code_of_step(&self, step: u64) -> String {
-        let algorithm = match self.settings.algorithm {
-            Algorithm::Sha1 => totp_rs::Algorithm::SHA1,
-            Algorithm::Sha256 => totp_rs::Algorithm::SHA256,
-            Algorithm::Sha512 => totp_rs::Algorithm::SHA512,
+        let algorithm = match (self.settings.encoder, self.settings.algorithm) {
+            (Encoder::Steam, _) => totp_rs::Algorithm::Steam,
+            (Encoder::Decimal, Algorithm::Sha1) => totp_rs::Algorithm::SHA1,
+            (Encoder::Decimal, Algorithm::Sha256) => totp_rs::Algorithm::SHA256,
+            (Encoder::Decimal, Algorithm::Sha512) => totp_rs::Algorithm::SHA512,
         };
         // The builder's own checks refuse 9 digits and short seeds. What it leaves unchecked here is a type's
-        // invariant: at most 9 digits, so that its number fits in 32 bits, and a step that is not 0.
+        // invariant: at most 9 digits, 5 for Steam, so that its number fits in 32 bits, and a step that is not 0.
         totp_rs::Builder::new()
             .with_algorithm(algorithm)
             .with_digits(self.settings.digits)

@@ -1,99 +1,160 @@
-//! The key URI format: `otpauth://totp/LABEL?secret=...&algorithm=...&digits=...&period=...`.
+//! Secrets as URIs: `otpauth://totp/LABEL?secret=...&algorithm=...&digits=...&period=...`, and those of Steam.
 //!
-//! There is no standard; the format is the one that Google Authenticator introduced. Label and issuer are not looked
-//! at, and unknown parameters are ignored.
+//! There is no standard; the format is the one that Google Authenticator introduced, with what other programs made of it.
+//! What would change the code is read or refused. Everything else, label and issuer too, is ignored.
 
-use super::settings::{Algorithm, checked_digits, checked_period};
+use super::Request;
+use super::seed;
+use super::settings::{Algorithm, Encoder, TotpSettings, checked_digits, checked_period};
 use crate::error::{Error, Result};
-use crate::secret::SecretString;
+use crate::secret::{SecretBytes, SecretString};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What a URI says; `None` where it says nothing.
+#[derive(Default)]
 pub(super) struct Parameters {
-    pub secret: SecretString,
-    pub algorithm: Option<Algorithm>,
-    pub digits: Option<u8>,
-    pub period: Option<u16>,
+    seed: Option<SecretBytes>,
+    algorithm: Option<Algorithm>,
+    digits: Option<u8>,
+    period: Option<u16>,
+    encoder: Option<Encoder>,
 }
 
 impl Parameters {
-    /// Parameter names are matched in upper or lower case, or a `Digits=8` would be ignored and the codes be wrong. A
-    /// parameter that counts may be there only once: which one counts is not agreed on.
+    /// Reads a URI of a seed that is used with the time.
     pub fn parse(uri: &str) -> Result<Self> {
-        let mut found = Found::default();
-        for pair in query(uri)?.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let slot = match percent_decoded(name)?.expose() {
-                name if name.eq_ignore_ascii_case("secret") => &mut found.secret,
-                name if name.eq_ignore_ascii_case("algorithm") => &mut found.algorithm,
-                name if name.eq_ignore_ascii_case("digits") => &mut found.digits,
-                name if name.eq_ignore_ascii_case("period") => &mut found.period,
-                _ => continue,
-            };
-            if slot.replace(percent_decoded(value)?).is_some() {
-                return Err(Error::bad_request("totp_secret: the URI must not have a parameter twice"));
-            }
+        let (scheme, rest) = uri.split_once("://").ok_or(Error::bad_request(NOT_OURS))?;
+        if scheme.eq_ignore_ascii_case("steam") {
+            let seed = seed::decode(percent_decoded(rest)?.expose())?;
+            return Ok(Self { seed: Some(seed), encoder: Some(Encoder::Steam), ..Self::default() });
         }
-        let secret = found.secret.filter(|secret| !secret.expose().is_empty());
-        Ok(Self {
-            secret: secret.ok_or(Error::bad_request("totp_secret: the URI must have a secret parameter"))?,
-            algorithm: found.algorithm.map(algorithm).transpose()?,
-            digits: found.digits.map(digits).transpose()?,
-            period: found.period.map(period).transpose()?,
-        })
+        if scheme.eq_ignore_ascii_case("otpauth-migration") {
+            return Err(Error::bad_request(
+                "totp_secret must be one secret: otpauth-migration:// holds several; export them one by one",
+            ));
+        }
+        if !scheme.eq_ignore_ascii_case("otpauth") {
+            return Err(Error::bad_request(NOT_OURS));
+        }
+        let rest = without_fragment(rest)?;
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let kind = path.split('/').next().unwrap_or(path);
+        let mut found = Self::default();
+        if kind.eq_ignore_ascii_case("steam") {
+            found.encoder = Some(Encoder::Steam);
+        } else if kind.eq_ignore_ascii_case("hotp") {
+            return Err(Error::bad_request("totp_secret must be time-based: otpauth://hotp/ is not supported"));
+        } else if !kind.eq_ignore_ascii_case("totp") {
+            return Err(Error::bad_request(NOT_OURS));
+        }
+        for pair in query.split('&').map(after_escape) {
+            found.read(pair)?;
+        }
+        Ok(found)
+    }
+
+    /// A pair of name and value. Names are matched in upper or lower case, or a `Digits=8` would be ignored and the codes
+    /// be wrong.
+    fn read(&mut self, pair: &str) -> Result<()> {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = percent_decoded(name)?;
+        let is = |expected: &str| name.expose().trim().eq_ignore_ascii_case(expected);
+        if is("secret") {
+            let value = percent_decoded(value)?;
+            if value.expose().trim().is_empty() {
+                return Err(Error::bad_request(NO_SECRET));
+            }
+            set(&mut self.seed, seed::decode(value.expose())?)
+        } else if is("algorithm") {
+            let algorithm = Algorithm::parse(percent_decoded(value)?.expose());
+            let rule = "totp_secret: the URI's algorithm must be SHA1, SHA256 or SHA512";
+            set(&mut self.algorithm, algorithm.ok_or(Error::bad_request(rule))?)
+        } else if is("digits") {
+            // Whether five are right depends on the encoder, which may come later.
+            let digits = number(percent_decoded(value)?.expose());
+            let digits = digits.and_then(|digits| if digits == 5 { Some(5) } else { checked_digits(digits) });
+            set(&mut self.digits, digits.ok_or(Error::bad_request(DIGITS))?)
+        } else if is("period") {
+            let period = number(percent_decoded(value)?.expose()).and_then(checked_period);
+            let rule = "totp_secret: the URI's period must be 5 to 3600 seconds";
+            set(&mut self.period, period.ok_or(Error::bad_request(rule))?)
+        } else if is("encoder") {
+            if !percent_decoded(value)?.expose().eq_ignore_ascii_case("steam") {
+                return Err(Error::bad_request("totp_secret: the URI's encoder must be steam, or absent"));
+            }
+            set(&mut self.encoder, Encoder::Steam)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The seed, and the settings: what the URI says, else what the request says, else the default.
+    pub fn with(self, request: Request<'_>) -> Result<(SecretBytes, TotpSettings)> {
+        let seed = self.seed.ok_or(Error::bad_request(NO_SECRET))?;
+        if self.encoder == Some(Encoder::Steam) {
+            let steam = TotpSettings::STEAM;
+            let is_steam = self.algorithm.is_none_or(|algorithm| algorithm == steam.algorithm)
+                && self.digits.is_none_or(|digits| digits == steam.digits)
+                && self.period.is_none_or(|period| period == steam.period);
+            let rule = "totp_secret: a URI for Steam must have SHA1, 5 digits and a period of 30, or not say";
+            return if is_steam { Ok((seed, steam)) } else { Err(Error::bad_request(rule)) };
+        }
+        if self.digits == Some(5) {
+            return Err(Error::bad_request(DIGITS));
+        }
+        let explicit = Request {
+            algorithm: self.algorithm.or(request.algorithm),
+            // Those of the URI are within the bounds already.
+            digits: self.digits.map_or(request.digits, |digits| Some(digits.into())),
+            period: self.period.map_or(request.period, |period| Some(period.into())),
+            ..request
+        };
+        Ok((seed, TotpSettings::from_request(explicit, TotpSettings::default())?))
     }
 }
 
-/// Values as they stand in the URI, percent-decoded.
-#[derive(Default)]
-struct Found {
-    secret: Option<SecretString>,
-    algorithm: Option<SecretString>,
-    digits: Option<SecretString>,
-    period: Option<SecretString>,
-}
+const NOT_OURS: &str =
+    "totp_secret must be base32, or a URI that begins with otpauth://totp/, otpauth://steam/ or steam://";
+const NO_SECRET: &str = "totp_secret: the URI must have a secret parameter";
+const DIGITS: &str = "totp_secret: the URI's digits must be 6 to 9";
 
-/// The query of a URI that is one for TOTP; empty if it has none.
-fn query(uri: &str) -> Result<&str> {
-    let rest = strip_prefix_ignoring_case(uri, "otpauth://")
-        .ok_or(Error::bad_request("totp_secret must be base32 or a URI that begins with otpauth://totp/"))?;
-    let before_fragment = rest.split('#').next().unwrap_or(rest);
-    let (path, query) = before_fragment.split_once('?').unwrap_or((before_fragment, ""));
-    let kind = path.split('/').next().unwrap_or(path);
-    if kind.eq_ignore_ascii_case("hotp") {
-        return Err(Error::bad_request("totp_secret must be time-based: otpauth://hotp/ is not supported"));
+/// A parameter may come again, if it says the same: which one counts is not agreed on.
+fn set<T: PartialEq>(slot: &mut Option<T>, value: T) -> Result<()> {
+    if slot.as_ref().is_some_and(|earlier| *earlier != value) {
+        return Err(Error::bad_request("totp_secret: the URI must not have a parameter twice with different values"));
     }
-    if !kind.eq_ignore_ascii_case("totp") {
-        return Err(Error::bad_request("totp_secret must be base32 or a URI that begins with otpauth://totp/"));
+    *slot = Some(value);
+    Ok(())
+}
+
+/// Some programs end a URI at a number sign, and others read on: so nothing that counts may stand behind one.
+fn without_fragment(uri: &str) -> Result<&str> {
+    // Behind an ampersand it is a character reference's.
+    let mut signs = uri.match_indices('#').filter(|(at, _)| !uri.get(..*at).is_some_and(|front| front.ends_with('&')));
+    let Some((front, fragment)) = signs.next().and_then(|(at, _)| uri.split_at_checked(at)) else { return Ok(uri) };
+    if fragment.contains('=') {
+        return Err(Error::bad_request("totp_secret: the URI must not have parameters behind a number sign"));
     }
-    Ok(query)
+    Ok(front)
 }
 
-fn algorithm(text: SecretString) -> Result<Algorithm> {
-    Algorithm::parse(text.expose())
-        .ok_or(Error::bad_request("totp_secret: the URI's algorithm must be SHA1, SHA256 or SHA512"))
-}
-
-fn digits(text: SecretString) -> Result<u8> {
-    number(text.expose())
-        .and_then(checked_digits)
-        .ok_or(Error::bad_request("totp_secret: the URI's digits must be 6 to 9"))
-}
-
-fn period(text: SecretString) -> Result<u16> {
-    number(text.expose())
-        .and_then(checked_period)
-        .ok_or(Error::bad_request("totp_secret: the URI's period must be 15 to 300 seconds"))
+/// The pair behind an ampersand that was written as in HTML, once or several times over.
+fn after_escape(mut pair: &str) -> &str {
+    const ESCAPES: [&str; 4] = ["amp;", "#38;", "#038;", "#x26;"];
+    while let Some(rest) = ESCAPES.iter().find_map(|escape| strip_prefix_ignoring_case(pair, escape)) {
+        pair = rest;
+    }
+    pair
 }
 
 /// A decimal number without sign and leading zeros, as short as the bounds need it.
 fn number(text: &str) -> Option<i64> {
-    let is_plain = text.len() <= 3 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = text.len() <= 4 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_plain { text.parse().ok() } else { None }
 }
 
-/// RFC 3986, section 2.1. A plus sign is a plus sign: this is no HTML form.
+/// RFC 3986, section 2.1, and a plus sign for a space as in the queries of forms: nothing that is read here has one.
 fn percent_decoded(text: &str) -> Result<SecretString> {
     let malformed = || Error::bad_request("totp_secret: the URI must be percent-encoded UTF-8");
     // Never longer than its encoding, so it does not grow.
@@ -106,6 +167,7 @@ fn percent_decoded(text: &str) -> Result<SecretString> {
                 let low = bytes.next().and_then(hexadecimal).ok_or_else(malformed)?;
                 high << 4 | low
             }
+            b'+' => b' ',
             other => other,
         });
     }
@@ -113,7 +175,7 @@ fn percent_decoded(text: &str) -> Result<SecretString> {
         Ok(text) => Ok(SecretString::new(text)),
         Err(error) => {
             // What was decoded can be part of the seed.
-            drop(crate::secret::SecretBytes::new(error.into_bytes()));
+            drop(SecretBytes::new(error.into_bytes()));
             Err(malformed())
         }
     }

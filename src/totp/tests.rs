@@ -22,9 +22,12 @@ fn refusal(result: Result<Totp>) -> Error {
 
 /// The settings in one line, and the seed in base32.
 fn shown(totp: &Totp) -> (String, String) {
-    let settings = totp.settings();
-    let line = format!("{}/{}/{}", settings.algorithm().as_str(), settings.digits(), settings.period());
-    (line, base32::encode(base32::Alphabet::Rfc4648 { padding: false }, totp.seed.expose()))
+    (line(totp.settings()), base32::encode(base32::Alphabet::Rfc4648 { padding: false }, totp.seed.expose()))
+}
+
+fn line(settings: TotpSettings) -> String {
+    let steam = if settings.encoder() == Encoder::Steam { "/steam" } else { "" };
+    format!("{}/{}/{}{steam}", settings.algorithm().as_str(), settings.digits(), settings.period())
 }
 
 mod secrets {
@@ -32,8 +35,8 @@ mod secrets {
 
     #[test]
     fn accepted_and_normalised() {
-        let chars_128 = "ABCDEFGH".repeat(16);
-        let spaced_128 = "abcd efgh-".repeat(16);
+        let chars_256 = "ABCDEFGH".repeat(32);
+        let spaced_256 = "abcd efgh-".repeat(32);
         for (case, text, seed) in [
             ("80-bit example", EXAMPLE, EXAMPLE),
             ("lower case", "jbswy3dpehpk3pxp", EXAMPLE),
@@ -51,8 +54,23 @@ mod secrets {
             ("13 bytes, 21 characters", "JBSWY3DPEHPK3PXPAEBAE", "JBSWY3DPEHPK3PXPAEBAE"),
             ("14 bytes, 23 characters", "JBSWY3DPEHPK3PXPAEBAEAQ", "JBSWY3DPEHPK3PXPAEBAEAQ"),
             ("11 bytes, 18 characters", "JBSWY3DPEHPK3PXPAE", "JBSWY3DPEHPK3PXPAE"),
-            ("128 characters", &chars_128, &chars_128),
-            ("128 characters, spaced", &spaced_128, &chars_128),
+            // The first and the last of a report each: letters drawn one by one, with bits that fill no byte.
+            ("20 letters, 4 bits over", "J3WWIV3PTGJPQV5QAICM", "J3WWIV3PTGJPQV5QAICA"),
+            ("15 letters, 3 bits over", "GEZDGNBVGY3TQOI", "GEZDGNBVGY3TQOI"),
+            ("26 letters, 2 bits over", "JBSWY3DPEHPK3PXPJBSWY3DPEH", "JBSWY3DPEHPK3PXPJBSWY3DPEE"),
+            ("18 letters, 2 bits over", "JBSWY3DPEHPK3PXPAB", "JBSWY3DPEHPK3PXPAA"),
+            ("21 letters, 1 bit over", "JBSWY3DPEHPK3PXPAAAAB", "JBSWY3DPEHPK3PXPAAAAA"),
+            ("23 letters, 3 bits over", "JBSWY3DPEHPK3PXPAAAAAA2", "JBSWY3DPEHPK3PXPAAAAAAY"),
+            ("17 letters, one over", "JBSWY3DPEHPK3PXPA", EXAMPLE),
+            ("17 letters, another one over", "JBSWY3DPEHPK3PXP7", EXAMPLE),
+            ("19 letters, one over", "JBSWY3DPEHPK3PXPAA7", "JBSWY3DPEHPK3PXPAA"),
+            ("22 letters, one over", "JBSWY3DPEHPK3PXPAAAAA7", "JBSWY3DPEHPK3PXPAAAAA"),
+            ("8 letters", "JBSWY3DP", "JBSWY3DP"),
+            ("9 letters", "JBSWY3DPE", "JBSWY3DP"),
+            ("10 letters in groups", "jbsw y3dp eh", "JBSWY3DPEE"),
+            ("padding behind left-over bits", "JBSWY3DPEHPK3PX=", "JBSWY3DPEHPK3PQ"),
+            ("256 characters", &chars_256, &chars_256),
+            ("256 characters, spaced", &spaced_256, &chars_256),
         ] {
             let totp = parse(text).unwrap_or_else(|error| panic!("{case}: {}", error.message()));
             assert_eq!(shown(&totp), ("SHA1/6/30".to_string(), seed.to_string()), "{case}");
@@ -61,23 +79,15 @@ mod secrets {
 
     #[test]
     fn refused_by_rule() {
-        let chars_129 = "A".repeat(129);
-        let chars_136 = "A".repeat(136);
+        let chars_257 = "A".repeat(257);
+        let chars_264 = "A".repeat(264);
         for (case, text, rule) in [
-            ("empty", "", "16 to 128"),
-            ("blank", " - = ", "16 to 128"),
-            ("15 characters", "JBSWY3DPEHPK3PX", "16 to 128"),
-            ("15 characters and padding", "JBSWY3DPEHPK3PX=", "16 to 128"),
-            ("129 characters", &chars_129, "16 to 128"),
-            ("136 characters", &chars_136, "16 to 128"),
-            ("17 characters", "JBSWY3DPEHPK3PXPA", "number of characters"),
-            ("19 characters", "JBSWY3DPEHPK3PXPAAA", "number of characters"),
-            ("22 characters", "JBSWY3DPEHPK3PXPAAAAAA", "number of characters"),
-            ("unused bits, 18 characters", "JBSWY3DPEHPK3PXPAB", "last character"),
-            ("unused bits, 20 characters", "JBSWY3DPEHPK3PXPAAAI", "last character"),
-            ("unused bits, 21 characters", "JBSWY3DPEHPK3PXPAAAAB", "last character"),
-            ("unused bits, 23 characters", "JBSWY3DPEHPK3PXPAAAAAA2", "last character"),
-            ("unused bits, digit at the end", "JBSWY3DPEHPK3PXPA7", "last character"),
+            ("empty", "", "8 to 256"),
+            ("blank", " - = ", "8 to 256"),
+            ("7 characters", "JBSWY3D", "8 to 256"),
+            ("7 characters and padding", "JBSWY3D=", "8 to 256"),
+            ("257 characters", &chars_257, "8 to 256"),
+            ("264 characters", &chars_264, "8 to 256"),
             ("digit 0", "JBSWY3DPEHPK3PX0", "digits 2 to 7"),
             ("digit 1", "JBSWY3DPEHPK3PX1", "digits 2 to 7"),
             ("digit 8", "JBSWY3DPEHPK3PX8", "digits 2 to 7"),
@@ -105,25 +115,33 @@ mod secrets {
         }
     }
 
+    /// As many bytes as the letters fill, of the same bits: by reading the bits one by one.
     #[test]
-    fn unused_bits_are_found_by_every_remainder_and_character() {
-        // One character only ends each of these lengths cleanly for every pattern of used bits.
-        for (characters, clean) in [(18, 8), (20, 2), (21, 16), (23, 4)] {
-            let accepted = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-                .chars()
-                .filter(|last| parse(&format!("{}{last}", "A".repeat(characters - 1))).is_ok());
-            assert_eq!(accepted.count(), clean, "{characters}");
+    fn bits_that_fill_no_byte_do_not_count() {
+        for length in 8..=256 {
+            let letters: String = (0..length).map(|at| ALPHABET[(at * 7 + length) % 32] as char).collect();
+            let mut bits = letters.bytes().flat_map(|letter| {
+                let value = ALPHABET.iter().position(|other| *other == letter).unwrap();
+                (0..5).rev().map(move |bit| (value >> bit & 1) as u8)
+            });
+            let expected: Vec<u8> =
+                (0..length * 5 / 8).map(|_| (0..8).fold(0, |byte, _| byte << 1 | bits.next().unwrap())).collect();
+            assert_eq!(parse(&letters).ok().unwrap().seed.expose(), expected, "{length}");
         }
     }
+
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
     #[test]
     fn weak_below_128_bits() {
         for (secret, is_weak) in [
             (EXAMPLE.to_string(), true),
+            ("A".repeat(8), true),
             ("A".repeat(24), true),
+            ("A".repeat(25), true),
             ("A".repeat(26), false),
             ("A".repeat(32), false),
-            ("A".repeat(128), false),
+            ("A".repeat(256), false),
         ] {
             assert_eq!(parse(&secret).ok().unwrap().is_weak(), is_weak, "{secret}");
         }
@@ -158,8 +176,50 @@ mod uris {
             ("non-ASCII label", format!("otpauth://totp/B\u{fc}ro:ops@example.com?{secret}"), "SHA1/6/30"),
             ("label with slashes", format!("otpauth://totp/a/b/c?{secret}"), "SHA1/6/30"),
             ("unknown parameters", format!("otpauth://totp/x?image=a&{secret}&image=b&counter=5&&="), "SHA1/6/30"),
-            ("fragment", format!("otpauth://totp/x?{secret}#digits=8"), "SHA1/6/30"),
+            ("fragment", format!("otpauth://totp/x?{secret}&digits=8#top"), "SHA1/8/30"),
             ("white space around", format!("  otpauth://totp/x?{secret}\n"), "SHA1/6/30"),
+            ("HTML escape", format!("otpauth://totp/x?{secret}&amp;digits=8&amp;period=60"), "SHA1/8/60"),
+            ("HTML escape in capitals", format!("otpauth://totp/x?issuer=a&AMP;{secret}&AMP;digits=8"), "SHA1/8/30"),
+            ("HTML escape, twice", format!("otpauth://totp/x?{secret}&amp;amp;digits=8"), "SHA1/8/30"),
+            ("HTML escape by number", format!("otpauth://totp/x?{secret}&#38;digits=8&#x26;period=60"), "SHA1/8/60"),
+            ("space in front of a name", format!("otpauth://totp/x?{secret}& digits=8&+period=60"), "SHA1/8/60"),
+            ("plus for a space", "otpauth://totp/x?secret=JBSW+Y3DP+EHPK+3PXP".into(), "SHA1/6/30"),
+            ("SHA-1", format!("otpauth://totp/x?{secret}&algorithm=SHA-1"), "SHA1/6/30"),
+            ("HmacSHA256", format!("otpauth://totp/x?{secret}&algorithm=HmacSHA256"), "SHA256/6/30"),
+            ("hmac-sha-512", format!("otpauth://totp/x?{secret}&algorithm=hmac-sha-512"), "SHA512/6/30"),
+            ("SHA_512", format!("otpauth://totp/x?{secret}&algorithm=SHA_512"), "SHA512/6/30"),
+            ("sha2-256", format!("otpauth://totp/x?{secret}&algorithm=sha2-256"), "SHA256/6/30"),
+            ("shortest period", format!("otpauth://totp/x?{secret}&digits=7&period=10"), "SHA1/7/10"),
+            ("longest period", format!("otpauth://totp/x?{secret}&period=3600"), "SHA1/6/3600"),
+            ("digits twice, the same", format!("otpauth://totp/x?{secret}&digits=8&Digits=8"), "SHA1/8/30"),
+            (
+                "algorithm twice, in two spellings",
+                format!("otpauth://totp/x?{secret}&algorithm=SHA256&algorithm=HmacSHA256"),
+                "SHA256/6/30",
+            ),
+            (
+                "secret twice, in two spellings",
+                format!("otpauth://totp/x?{secret}&SECRET=jbsw%20y3dp%20ehpk%203pxp"),
+                "SHA1/6/30",
+            ),
+            ("Steam by encoder", format!("otpauth://totp/x?{secret}&issuer=Steam&encoder=steam"), "SHA1/5/30/steam"),
+            ("Steam by encoder, first", format!("otpauth://totp/x?Encoder=STEAM&digits=5&{secret}"), "SHA1/5/30/steam"),
+            (
+                "Steam by encoder, escaped",
+                format!(
+                    "otpauth://totp/Steam:a?{secret}&amp;period=30&amp;digits=5&amp;issuer=Steam&amp;encoder=steam"
+                ),
+                "SHA1/5/30/steam",
+            ),
+            ("Steam by type", format!("otpauth://steam/Steam:alice?{secret}&issuer=Steam"), "SHA1/5/30/steam"),
+            (
+                "Steam by type, with all that it implies",
+                format!("otpauth://Steam/x?{secret}&algorithm=SHA1&digits=5&period=30&encoder=steam"),
+                "SHA1/5/30/steam",
+            ),
+            ("Steam by scheme", format!("steam://{EXAMPLE}"), "SHA1/5/30/steam"),
+            ("Steam by scheme, in groups", "STEAM://jbsw-y3dp-ehpk-3pxp==".into(), "SHA1/5/30/steam"),
+            ("Steam as the issuer only", format!("otpauth://totp/Steam:a?{secret}&issuer=Steam"), "SHA1/6/30"),
         ] {
             let totp = parse(&uri).unwrap_or_else(|error| panic!("{case}: {}", error.message()));
             assert_eq!(shown(&totp), (settings.to_string(), EXAMPLE.to_string()), "{case}");
@@ -171,9 +231,9 @@ mod uris {
         for (case, uri, rule) in [
             ("hotp", "otpauth://hotp/x?secret=JBSWY3DPEHPK3PXP&counter=1", "hotp"),
             ("HOTP", "OTPAUTH://HOTP/x?secret=JBSWY3DPEHPK3PXP", "hotp"),
-            ("other type", "otpauth://steam/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("other type", "otpauth://yandex/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
             ("no type", "otpauth:///x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
-            ("migration", "otpauth-migration://offline?data=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("migration", "otpauth-migration://offline?data=JBSWY3DPEHPK3PXP", "export them one by one"),
             ("web address", "https://totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
             ("one slash", "otpauth:/totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
             ("space in the scheme", "otp auth://totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
@@ -182,14 +242,20 @@ mod uris {
             ("no secret", "otpauth://totp/x?issuer=JBSWY3DPEHPK3PXP", "must have a secret"),
             ("empty secret", "otpauth://totp/x?secret=&issuer=JBSWY3DPEHPK3PXP", "must have a secret"),
             ("secret without value", "otpauth://totp/x?secret", "must have a secret"),
-            ("secret in the fragment", "otpauth://totp/x#?secret=JBSWY3DPEHPK3PXP", "must have a secret"),
-            ("secret twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&secret=JBSWY3DPEHPK3PXP", "twice"),
-            ("secret twice, once in capitals", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&SECRET=A", "twice"),
-            ("secret twice, once encoded", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&%73ecret=A", "twice"),
-            ("secret twice, once empty", "otpauth://totp/x?secret=&secret=JBSWY3DPEHPK3PXP", "twice"),
-            ("digits twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=6&digits=6", "twice"),
+            ("secret in the fragment", "otpauth://totp/x#?secret=JBSWY3DPEHPK3PXP", "behind a number sign"),
+            ("digits in the fragment", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP#digits=8", "behind a number sign"),
+            (
+                "number sign in the issuer",
+                "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&issuer=No #1&digits=8",
+                "behind a number sign",
+            ),
+            ("secret twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&secret=JBSWY3DPEHPK3PXQ", "twice"),
+            ("secret twice, once in capitals", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&SECRET=AAAAAAAA", "twice"),
+            ("secret twice, once encoded", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&%73ecret=AAAAAAAA", "twice"),
+            ("secret twice, once empty", "otpauth://totp/x?secret=&secret=JBSWY3DPEHPK3PXP", "must have a secret"),
+            ("digits twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=6&digits=8", "twice"),
             ("period twice", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=30&period=60", "twice"),
-            ("algorithm twice", "otpauth://totp/x?algorithm=SHA1&secret=JBSWY3DPEHPK3PXP&algorithm=SHA1", "twice"),
+            ("algorithm twice", "otpauth://totp/x?algorithm=SHA1&secret=JBSWY3DPEHPK3PXP&algorithm=SHA256", "twice"),
             ("digits=5", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=5", "digits must be 6 to 9"),
             ("digits=10", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=10", "digits must be 6 to 9"),
             ("digits empty", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=", "digits must be 6 to 9"),
@@ -198,18 +264,37 @@ mod uris {
             ("digits=-6", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=-6", "digits must be 6 to 9"),
             ("digits=six", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=six", "digits must be 6 to 9"),
             ("digits=262", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=262", "digits must be 6 to 9"),
-            ("period=0", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=0", "period must be 15 to 300"),
-            ("period=14", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=14", "period must be 15 to 300"),
-            ("period=301", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=301", "period must be 15 to 300"),
-            ("period=30.0", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=30.0", "period must be 15 to 300"),
-            ("period=65566", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=65566", "period must be 15 to 300"),
+            ("period=0", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=0", "period must be 5 to 3600"),
+            ("period=4", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=4", "period must be 5 to 3600"),
+            ("period=3601", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=3601", "period must be 5 to 3600"),
+            ("period=30.0", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=30.0", "period must be 5 to 3600"),
+            ("period=65566", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=65566", "period must be 5 to 3600"),
             ("algorithm=md5", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=md5", "algorithm must be"),
-            ("algorithm=SHA-1", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=SHA-1", "algorithm must be"),
+            ("algorithm=SHA3-256", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=SHA3-256", "algorithm must be"),
+            (
+                "algorithm=SHA512/256",
+                "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=SHA512/256",
+                "algorithm must be",
+            ),
+            ("algorithm=steam", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=STEAM", "algorithm must be"),
+            ("encoder=hex", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&encoder=hex", "encoder must be steam"),
+            ("encoder empty", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&encoder=", "encoder must be steam"),
+            ("Steam, 6 digits", "otpauth://steam/x?secret=JBSWY3DPEHPK3PXP&digits=6", "5 digits and a period of 30"),
+            (
+                "Steam, 60 s",
+                "otpauth://totp/x?period=60&secret=JBSWY3DPEHPK3PXP&encoder=steam",
+                "5 digits and a period",
+            ),
+            ("Steam, SHA256", "otpauth://steam/x?secret=JBSWY3DPEHPK3PXP&algorithm=SHA256", "must have SHA1"),
+            ("Steam without secret", "otpauth://steam/Steam:JBSWY3DPEHPK3PXP", "must have a secret"),
+            ("Steam by scheme, empty", "steam://", "8 to 256"),
+            ("Steam by scheme, with more", "steam://JBSWY3DPEHPK3PXP?digits=6", "digits 2 to 7"),
+            ("Steam's own base64", "steam://sRDeqRKyTgYP1mHkTYIPfgMcAIY=", "digits 2 to 7"),
             ("algorithm=SHA224", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=SHA224", "algorithm must be"),
             ("algorithm empty", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=", "algorithm must be"),
-            ("secret too short", "otpauth://totp/x?secret=JBSWY3DP", "16 to 128"),
+            ("secret too short", "otpauth://totp/x?secret=JBSWY3D", "8 to 256"),
             ("secret not base32", "otpauth://totp/x?secret=JBSWY3DPEHPK3PX1", "digits 2 to 7"),
-            ("plus for a space", "otpauth://totp/x?secret=JBSWY3DP+EHPK3PXP", "digits 2 to 7"),
+            ("semicolons", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP;digits=8", "digits 2 to 7"),
             ("cut percent-encoding", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP%3", "percent-encoded"),
             ("no percent-encoding", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP%zz", "percent-encoded"),
             ("percent-encoded Latin-1", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP%fc", "percent-encoded"),
@@ -227,13 +312,16 @@ mod uris {
 mod settings {
     use super::*;
 
-    const STORED: Settings = Settings { algorithm: Algorithm::Sha512, digits: 8, period: 60 };
+    const STORED: TotpSettings =
+        TotpSettings { algorithm: Algorithm::Sha512, digits: 8, period: 60, encoder: Encoder::Decimal };
+    const STEAM: TotpSettings = TotpSettings::STEAM;
 
     #[test]
     fn precedence() {
         let uri = format!("otpauth://totp/x?secret={EXAMPLE}");
         let uri_digits = format!("{uri}&digits=7");
         let uri_all = format!("{uri}&digits=7&period=45&algorithm=SHA256");
+        let steam = format!("steam://{EXAMPLE}");
         let (sha1, sha512) = (Some(Algorithm::Sha1), Some(Algorithm::Sha512));
         for (case, secret, algorithm, digits, period, stored, expected) in [
             ("bare, nothing given", EXAMPLE, None, None, None, None, "SHA1/6/30"),
@@ -247,11 +335,29 @@ mod settings {
             ("URI wins, the others given", &uri_digits, sha512, Some(9), Some(15), Some(STORED), "SHA512/7/15"),
             ("URI wins, the others reset", &uri_digits, None, None, None, Some(STORED), "SHA1/7/30"),
             ("URI wins wholly", &uri_all, sha512, Some(9), Some(15), Some(STORED), "SHA256/7/45"),
+            ("bare, Steam kept", EXAMPLE, None, None, None, Some(STEAM), "SHA1/5/30/steam"),
+            ("URI, Steam reset", &uri, None, None, None, Some(STEAM), "SHA1/6/30"),
+            ("URI, Steam reset, given used", &uri, sha512, Some(9), Some(15), Some(STEAM), "SHA512/9/15"),
+            ("URI of Steam", &steam, None, None, None, Some(STORED), "SHA1/5/30/steam"),
+            ("URI of Steam wins wholly", &steam, sha512, Some(9), Some(15), None, "SHA1/5/30/steam"),
             ("overridden ones are not looked at", &uri_all, None, Some(99), Some(-1), None, "SHA256/7/45"),
         ] {
             let totp = Totp::parse(Request { secret, algorithm, digits, period }, stored);
             let totp = totp.unwrap_or_else(|error| panic!("{case}: {}", error.message()));
             assert_eq!(shown(&totp).0, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_goes_with_steam() {
+        for request in [
+            Request { algorithm: Some(Algorithm::Sha1), ..bare(EXAMPLE) },
+            Request { digits: Some(6), ..bare(EXAMPLE) },
+            Request { period: Some(30), ..bare(EXAMPLE) },
+        ] {
+            let error = refusal(Totp::parse(request, Some(STEAM)));
+            assert!(error.message().starts_with("totp_secret must be a URI"), "{}", error.message());
+            assert!(error.message().len() <= 300);
         }
     }
 
@@ -273,7 +379,7 @@ mod settings {
                 assert!(accepted || refusal(result).message().starts_with("totp_digits must"), "{digits}");
             }
             for (period, accepted) in
-                [(-30, false), (0, false), (14, false), (15, true), (300, true), (301, false), (65_566, false)]
+                [(-30, false), (0, false), (4, false), (5, true), (3600, true), (3601, false), (65_566, false)]
             {
                 let result = Totp::parse(Request { period: Some(period), ..bare(secret) }, None);
                 assert_eq!(result.is_ok(), accepted, "{period}");
@@ -288,10 +394,22 @@ mod settings {
             ("SHA1", Some(Algorithm::Sha1)),
             ("sha256", Some(Algorithm::Sha256)),
             ("Sha512", Some(Algorithm::Sha512)),
-            ("SHA-1", None),
+            ("SHA-1", Some(Algorithm::Sha1)),
+            ("HmacSHA1", Some(Algorithm::Sha1)),
+            ("HMAC-SHA-256", Some(Algorithm::Sha256)),
+            ("hmac_sha256", Some(Algorithm::Sha256)),
+            ("SHA 512", Some(Algorithm::Sha512)),
+            ("SHA2-512", Some(Algorithm::Sha512)),
             ("SHA", None),
+            ("SHA2", None),
+            ("SHA224", None),
+            ("SHA384", None),
+            ("SHA3-256", None),
+            ("SHA-512/256", None),
             ("MD5", None),
-            (" SHA1", None),
+            ("HMAC", None),
+            ("256", None),
+            ("\u{17f}ha1", None),
             ("", None),
         ] {
             assert_eq!(Algorithm::parse(text), algorithm, "{text}");
@@ -305,7 +423,7 @@ mod codes {
     const RFC_SEED: &[u8] = b"1234567890123456789012345678901234567890123456789012345678901234";
 
     fn totp(seed: &[u8], algorithm: Algorithm, digits: u8, period: u16) -> Totp {
-        Totp { seed: SecretBytes::new(seed.to_vec()), settings: Settings::new(algorithm, digits, period).unwrap() }
+        Totp { seed: SecretBytes::new(seed.to_vec()), settings: TotpSettings::new(algorithm, digits, period).unwrap() }
     }
 
     #[test]
@@ -325,6 +443,22 @@ mod codes {
                 let result = totp.code_at_any_time(Timestamp::from_seconds(seconds));
                 assert_eq!(result.code, code, "{algorithm:?} at {seconds}");
                 assert_eq!(result.step, seconds / 30);
+            }
+        }
+    }
+
+    /// By pyotp.contrib.Steam 2.9.0 (PyPI).
+    #[test]
+    fn steams_equal_to_pyotp() {
+        for (seed, codes) in [
+            (EXAMPLE, ["9323Y", "CJQMF", "JVNVB"]),
+            ("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", ["WCPDQ", "CXHWF", "FXR3N"]),
+            ("KRSXG5CTMVRXEZLUKN2XAZLSKNSWG4TFOQ", ["G9BMM", "DM9WJ", "2NCP7"]),
+        ] {
+            let totp = parse(&format!("steam://{seed}")).ok().unwrap();
+            for (seconds, code) in [1_736_937_000, 1_795_343_400, 4_102_444_799].into_iter().zip(codes) {
+                let result = totp.code_at(Timestamp::from_seconds(seconds)).ok().unwrap();
+                assert_eq!((result.code.as_str(), result.period), (code, 30), "{seed} at {seconds}");
             }
         }
     }
@@ -388,9 +522,10 @@ mod records {
 
     #[test]
     fn the_length_does_not_tell_the_seeds() {
-        for length in [16, 26, 32, 128] {
-            assert_eq!(parse(&"A".repeat(length)).ok().unwrap().encode().expose().len(), 96);
+        for (letters, length) in [(8, 96), (16, 96), (32, 96), (128, 96), (139, 96), (144, 192), (256, 192)] {
+            assert_eq!(parse(&"A".repeat(letters)).ok().unwrap().encode().expose().len(), length, "{letters}");
         }
+        assert_eq!(parse(&format!("steam://{EXAMPLE}")).ok().unwrap().encode().expose().len(), 96);
     }
 
     #[test]
@@ -398,16 +533,18 @@ mod records {
         let record = parse(EXAMPLE).ok().unwrap().encode().expose().to_vec();
         assert!(Totp::decode(&record).is_some());
         for (case, position, byte) in [
-            ("unknown algorithm", 0, 0),
-            ("unknown algorithm", 0, 4),
-            ("digits", 1, 5),
-            ("digits", 1, 10),
-            ("period", 2, 14),
-            ("period", 3, 2),
-            ("short seed", 4, 9),
-            ("seed longer than its bytes", 4, 92),
+            ("length of the settings", 0, 3),
+            ("length of the settings", 0, 5),
+            ("unknown algorithm", 2, 0),
+            ("unknown algorithm", 2, 4),
+            ("digits", 3, 5),
+            ("digits", 3, 10),
+            ("period", 4, 4),
+            ("period", 5, 15),
+            ("short seed", 6, 4),
+            ("seed longer than its bytes", 6, 92),
             ("padding", 95, 1),
-            ("padding", 15, 1),
+            ("padding", 18, 1),
         ] {
             let mut changed = record.clone();
             changed[position] = byte;
@@ -415,18 +552,42 @@ mod records {
         }
         assert!(Totp::decode(&record[..95]).is_none());
         assert!(Totp::decode(&[&record[..], &[0]].concat()).is_none());
+        assert!(Totp::decode(&[&record[..], &[0; 96]].concat()).is_none());
         assert!(Totp::decode(&[]).is_none());
+    }
+
+    #[test]
+    fn settings_are_told_apart_by_their_bytes() {
+        let decimal = TotpSettings::new(Algorithm::Sha512, 8, 3600).unwrap();
+        assert_eq!(decimal.encode(), [3, 8, 16, 14]);
+        assert_eq!(TotpSettings::STEAM.encode(), [1, 5, 30, 0, 1]);
+        for settings in [decimal, TotpSettings::STEAM, TotpSettings::default()] {
+            assert_eq!(TotpSettings::decode(&settings.encode()), Some(settings));
+        }
+        for bytes in [
+            &[][..],
+            &[1, 6, 30],
+            &[1, 5, 30, 0],
+            &[1, 6, 30, 0, 1],
+            &[1, 5, 31, 0, 1],
+            &[2, 5, 30, 0, 1],
+            &[1, 5, 30, 0, 2],
+            &[1, 6, 30, 0, 0],
+            &[1, 5, 30, 0, 1, 0],
+        ] {
+            assert_eq!(TotpSettings::decode(bytes), None, "{bytes:?}");
+        }
     }
 
     proptest! {
         #[test]
         fn round_trip(
-            seed in proptest::collection::vec(any::<u8>(), 10..=80),
+            seed in proptest::collection::vec(any::<u8>(), 5..=160),
             algorithm in prop::sample::select(&[Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512][..]),
             digits in 6u8..=9,
-            period in 15u16..=300,
+            period in 5u16..=3600,
         ) {
-            let settings = Settings::new(algorithm, digits, period).unwrap();
+            let settings = TotpSettings::new(algorithm, digits, period).unwrap();
             let totp = Totp { seed: SecretBytes::new(seed), settings };
             prop_assert!(Totp::decode(totp.encode().expose()).is_some_and(|decoded| decoded == totp));
 
@@ -448,9 +609,9 @@ mod records {
 
         #[test]
         fn codes_have_their_length_at_any_time(
-            seed in proptest::collection::vec(any::<u8>(), 10..=80), digits in 6u8..=9, period in 15u16..=300, ms: u64
+            seed in proptest::collection::vec(any::<u8>(), 5..=160), digits in 6u8..=9, period in 5u16..=3600, ms: u64
         ) {
-            let settings = Settings::new(Algorithm::Sha256, digits, period).unwrap();
+            let settings = TotpSettings::new(Algorithm::Sha256, digits, period).unwrap();
             let result = Totp { seed: SecretBytes::new(seed), settings }.code_at_any_time(Timestamp(ms));
             prop_assert_eq!(result.code.len(), usize::from(digits));
             prop_assert!(result.code.bytes().all(|byte| byte.is_ascii_digit()));
@@ -459,7 +620,7 @@ mod records {
         }
 
         #[test]
-        fn decode_never_panics(bytes in proptest::collection::vec(any::<u8>(), 90..100)) {
+        fn decode_never_panics(bytes in prop_oneof![proptest::collection::vec(any::<u8>(), 90..100), proptest::collection::vec(0u8..6, 96)]) {
             let _ = Totp::decode(&bytes);
         }
 

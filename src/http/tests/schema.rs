@@ -149,12 +149,19 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
             let parts = inside.and_then(|text| text.split_once('.'));
             parts.is_some_and(|(id, version)| is_id(id) && version.parse::<u64>().is_ok())
         }
-        "^[0-9]{6,9}$" => (6..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()),
-        "^$|^\\s*otpauth://totp/|^([\\s-]*[A-Za-z2-7]){16,128}[\\s=-]*$" => {
+        "^([0-9]{6,9}|[2-9BCDFGHJKMNPQRTVWXY]{5})$" => {
+            let of_steam = |byte: u8| b"23456789BCDFGHJKMNPQRTVWXY".contains(&byte);
+            (6..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+                || text.len() == 5 && text.bytes().all(of_steam)
+        }
+        "^$|^\\s*(otpauth://(totp|steam)/|steam://)|^([\\s-]*[A-Za-z2-7]){8,256}[\\s=-]*$" => {
             let is_left_out = |c: char| c.is_whitespace() || c == '-';
             let base32 = text.replace(is_left_out, "").trim_end_matches('=').bytes().collect::<Vec<_>>();
             let is_base32 = base32.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7'));
-            text.is_empty() || text.trim_start().starts_with("otpauth://totp/") || is_base32 && base32.len() >= 16
+            let is_uri = ["otpauth://totp/", "otpauth://steam/", "steam://"]
+                .iter()
+                .any(|front| text.trim_start().starts_with(front));
+            text.is_empty() || is_uri || is_base32 && (8..=256).contains(&base32.len())
         }
         "^[!-~]{1,255}$" => (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()),
         other => panic!("no check for pattern {other}"),
