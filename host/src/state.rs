@@ -12,7 +12,7 @@
 use crate::Result;
 use crate::config::Config;
 use crate::keyvalue::DATABASE_FILE;
-use crate::token::{self, Entries, Entry, SCOPES};
+use crate::token::{self, Entries, Entry, Grant, Restriction, Scopes};
 use anyhow::{Context, bail, ensure};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -20,12 +20,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
+use strongroom::access;
+use strongroom::seal::{Keyring, MASTER_KEY_BYTES, Project};
+use strongroom::settings;
 
 /// The bucket the host offers; the component's own default.
 pub const BUCKET: &str = "default";
-
-/// Bytes of a master key.
-const MASTER_KEY_BYTES: usize = 32;
 
 /// A state directory that is complete: it has a master key and tokens.
 pub struct StateDir {
@@ -78,13 +78,13 @@ impl StateDir {
 
     /// The component's settings, for one project. Tokens are read anew whenever their file has changed.
     pub fn config(&self, project: &str) -> Result<StateConfig> {
-        token::check_word("the project", project)?;
+        ensure!(Project::parse(project).is_some(), "the project must be 1-64 letters, digits, `.`, `_` or `-`");
         let path = self.master_key_path();
         refuse_if_open_to_others(&path, 0o077)?;
         let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let keys = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         ensure!(
-            !keys.is_empty() && keys.split(' ').all(is_key_entry),
+            Keyring::parse(&keys).is_ok(),
             "{} is damaged: it must hold k1: and 43 base64url characters",
             path.display()
         );
@@ -142,9 +142,9 @@ impl StateDir {
                 token
             }
         };
-        let scopes = SCOPES.map(String::from).to_vec();
-        let hash = token::hash(&token);
-        let admin = Entry { name: "admin".into(), project: "default".into(), scopes, hash, expiry: None };
+        let grant = Grant { name: "admin".into(), scopes: Scopes::ALL, expiry: None, restriction: Restriction::NONE };
+        let project = Project::parse("default").context("the project")?;
+        let admin = Entry { grant, project, hash: access::hash(&token) };
         self.write("tokens", &Entries(vec![admin]).to_string())
     }
 
@@ -190,12 +190,6 @@ fn refuse_if_open_to_others(path: &Path, forbidden: u32) -> Result<()> {
     Ok(())
 }
 
-fn is_key_entry(entry: &str) -> bool {
-    entry.split_once(':').is_some_and(|(id, key)| {
-        !id.is_empty() && Base64UrlUnpadded::decode_vec(key).is_ok_and(|key| key.len() == MASTER_KEY_BYTES)
-    })
-}
-
 fn read_tokens(path: &Path) -> Result<Entries> {
     // Only hashes are in it, so reading harms nobody; whoever can write there lets himself in.
     refuse_if_open_to_others(path, 0o022)?;
@@ -220,12 +214,12 @@ impl StateConfig {
 impl Config for StateConfig {
     fn get(&self, key: &str) -> Result<Option<String>, String> {
         Ok(Some(match key {
-            "strongroom_keys" => self.keys.clone(),
-            "strongroom_tokens" => {
+            settings::KEYS => self.keys.clone(),
+            settings::TOKENS => {
                 self.tokens.entries().map_err(|_| "the tokens file cannot be used".to_owned())?.setting()
             }
-            "strongroom_bucket" => BUCKET.to_owned(),
-            "strongroom_project" => self.project.clone(),
+            settings::BUCKET => BUCKET.to_owned(),
+            settings::PROJECT => self.project.clone(),
             // Not of the state: it says what network the machine is on.
             "strongroom_http_origins" => std::env::var("STRONGROOM_HTTP_ORIGINS").unwrap_or_default(),
             "strongroom_allowed_hosts" => std::env::var("STRONGROOM_ALLOWED_HOSTS").unwrap_or_default(),
@@ -355,13 +349,16 @@ mod tests {
         let before = config.get("strongroom_tokens").unwrap().unwrap();
         state
             .change_tokens(|entries| {
-                let copy = Entry { name: "copy".into(), ..entries.0[0].clone() };
+                let mut copy = entries.0[0].clone();
+                copy.grant.name = "copy".into();
+                copy.hash = [7; 32];
                 entries.0.push(copy);
                 Ok(())
             })
             .unwrap();
         let after = config.get("strongroom_tokens").unwrap().unwrap();
-        assert_eq!(after, format!("{before} {}", before.replace("admin:default", "copy:default")));
+        let (rest, hash) = before.rsplit_once(':').unwrap();
+        assert_eq!(after, format!("{rest}:{hash} {}:{}", rest.replace("admin:", "copy:"), "07".repeat(32)));
         state
             .change_tokens(|entries| {
                 entries.0.clear();

@@ -1,12 +1,16 @@
 //! `strongroom token`: the bearer tokens of the server on this state directory.
 
 use super::output::line;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
-use strongroom_host::token::{self, Entry};
+use strongroom::access::is_word;
+use strongroom::credential::{CredentialId, Domain};
+use strongroom::seal::Project;
+use strongroom::time::Timestamp;
+use strongroom_host::token::{self, Entry, Grant, Restriction, Scope, Scopes};
 use strongroom_host::{Result, StateDir};
 
 #[derive(Subcommand)]
@@ -45,6 +49,14 @@ pub struct NewArguments {
     #[arg(long, value_name = "DAYS|TIME")]
     expires: Option<String>,
 
+    /// Only credentials all of whose hosts are among these, separated by commas; nothing else exists for the token
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
+    domains: Vec<String>,
+
+    /// Only the credentials of these ids, separated by commas; nothing else exists for the token
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    credentials: Vec<String>,
+
     #[command(flatten)]
     state: StateArguments,
 }
@@ -74,14 +86,33 @@ pub fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn new(arguments: NewArguments) -> Result<()> {
-    token::check_word("--name", &arguments.name)?;
-    token::check_word("--project", &arguments.project)?;
-    let scopes = token::parse_scopes(&arguments.scopes, ',').context("--scopes")?;
-    let expiry = arguments.expires.map(|text| parse_expiry(&text, now())).transpose()?;
+    let project =
+        Project::parse(&arguments.project).context("--project must be 1-64 letters, digits, `.`, `_` or `-`")?;
+    ensure!(is_word(&arguments.name), "--name must be 1-64 letters, digits, `.`, `_` or `-`");
+    let scopes = arguments.scopes.split(',').map(str::trim).collect::<Vec<_>>().join("+");
+    let scopes = Scopes::parse(&scopes)
+        .with_context(|| format!("--scopes: the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))?;
+    let domains = arguments
+        .domains
+        .iter()
+        .map(|text| Domain::parse(text).map_err(|error| anyhow!("--domains: {}", error.message())));
+    let credentials = arguments
+        .credentials
+        .iter()
+        .map(|text| CredentialId::parse(text).context("--credentials must be ids of credentials"));
+    let restriction = Restriction {
+        domains: some_if_any(domains.collect::<Result<_>>()?),
+        credentials: some_if_any(credentials.collect::<Result<_>>()?),
+    };
+    let expiry = arguments.expires.map(|text| parse_expiry(&text, now())).transpose()?.map(Timestamp::from_seconds);
     let text = token::generate()?;
-    let entry = Entry { name: arguments.name, project: arguments.project, scopes, hash: token::hash(&text), expiry };
+    let grant = Grant { name: arguments.name, scopes, expiry, restriction };
+    let entry = Entry { grant, project, hash: strongroom::access::hash(&text) };
+    // What is written must be what is read again.
+    Entry::parse(&entry.to_string()).map_err(|rule| anyhow!("a token {rule}"))?;
     arguments.state.open()?.change_tokens(|entries| {
-        ensure!(!entries.0.iter().any(|other| other.name == entry.name), "there is a token of this name already");
+        let is_taken = entries.0.iter().any(|other| other.grant.name == entry.grant.name);
+        ensure!(!is_taken, "there is a token of this name already");
         entries.0.push(entry.clone());
         Ok(())
     })?;
@@ -91,14 +122,28 @@ fn new(arguments: NewArguments) -> Result<()> {
     Ok(())
 }
 
+fn some_if_any<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
 fn list(arguments: StateArguments) -> Result<()> {
     for entry in arguments.open()?.tokens()?.0 {
-        let expiry = match entry.expiry {
+        let Entry { grant, project, .. } = &entry;
+        let expiry = match grant.expiry {
             None => "never expires".to_owned(),
-            Some(expiry) if expiry <= now() => "expired".to_owned(),
-            Some(expiry) => format!("expires {}", to_rfc3339(expiry)),
+            Some(expiry) if expiry.seconds() <= now() => "expired".to_owned(),
+            Some(expiry) => format!("expires {}", expiry.to_rfc3339()),
         };
-        line(&format!("{:<20} project {:<16} {:<30} {expiry}", entry.name, entry.project, entry.scopes.join("+")))?;
+        let restriction = match (&grant.restriction.domains, &grant.restriction.credentials) {
+            (None, None) => String::new(),
+            (Some(domains), None) => {
+                format!(", for {}", domains.iter().map(Domain::as_str).collect::<Vec<_>>().join(" "))
+            }
+            (None, Some(ids)) => format!(", for {} credentials", ids.len()),
+            (Some(domains), Some(ids)) => format!(", for {} credentials of {} domains", ids.len(), domains.len()),
+        };
+        let scopes = grant.scopes.to_string();
+        line(&format!("{:<20} project {:<16} {scopes:<30} {expiry}{restriction}", grant.name, project.as_str()))?;
     }
     Ok(())
 }
@@ -106,7 +151,7 @@ fn list(arguments: StateArguments) -> Result<()> {
 fn revoke(arguments: RevokeArguments) -> Result<()> {
     arguments.state.open()?.change_tokens(|entries| {
         let before = entries.0.len();
-        entries.0.retain(|entry| entry.name != arguments.name);
+        entries.0.retain(|entry| entry.grant.name != arguments.name);
         ensure!(entries.0.len() < before, "there is no token of this name");
         Ok(())
     })?;
@@ -150,21 +195,6 @@ fn from_rfc3339(text: &str) -> Option<u64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-fn to_rfc3339(seconds: u64) -> String {
-    let (mut days, second) = (seconds / 86_400, seconds % 86_400);
-    let (mut year, mut month) = (1970, 1);
-    while days >= if is_leap(year) { 366 } else { 365 } {
-        days -= if is_leap(year) { 366 } else { 365 };
-        year += 1;
-    }
-    while days >= days_in(year, month) {
-        days -= days_in(year, month);
-        month += 1;
-    }
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
-}
-
 fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
@@ -191,7 +221,7 @@ mod tests {
             ("2100-03-01T00:00:00Z", 4_107_542_400),
         ] {
             assert_eq!(from_rfc3339(text), Some(seconds), "{text}");
-            assert_eq!(to_rfc3339(seconds), text);
+            assert_eq!(Timestamp::from_seconds(seconds).to_rfc3339(), text);
         }
         for text in ["2100-02-29T00:00:00Z", "2027-13-01T00:00:00Z", "2027-01-31", "2027-01-31T24:00:00Z", "soon"] {
             assert_eq!(from_rfc3339(text), None, "{text}");
