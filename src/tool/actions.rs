@@ -30,7 +30,9 @@ impl Actions {
 
     /// What a caller may run.
     pub fn allowed(principal: &Principal) -> Self {
-        Self::those(|action| action.check(principal).is_ok())
+        // New credentials can't be among those that a principal is restricted to.
+        let may_add = principal.restriction.credentials.is_none();
+        Self::those(|action| action.check(principal).is_ok() && (may_add || action != Action::Create))
     }
 
     fn those(is_one: impl Fn(Action) -> bool) -> Self {

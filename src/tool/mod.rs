@@ -98,24 +98,42 @@ fn write(tools: &mut Array<'_>, tool: Tool, actions: Actions) {
     });
 }
 
-/// Runs a call of a tool that the caller has. Whatever is wrong with the arguments is a result that says so, for a model
-/// can correct itself only by what it is shown.
-///
-/// `vault` is the caller's own; an error in its place becomes the result.
-pub fn call(tool: Tool, allowed: Actions, arguments: Result<Members>, vault: Result<&Vault<'_>>) -> ToolResult {
-    let actions = tool.actions(allowed);
-    let run = || {
-        let arguments = arguments?;
+/// A call of a tool, with an action that the caller may run.
+pub struct Call {
+    tool: Tool,
+    /// Those the tool has for the caller.
+    actions: Actions,
+    action: Actions,
+    arguments: Members,
+}
+
+impl Call {
+    /// Reads a call of a tool that the caller has. The error is its result: whatever is wrong with the arguments, a model
+    /// can correct itself only by what it is shown.
+    pub fn read(tool: Tool, allowed: Actions, arguments: Result<Members>) -> Result<Self, ToolResult> {
+        let actions = tool.actions(allowed);
+        let arguments = arguments.map_err(|error| result::refused(&error))?;
         let action = arguments.shown("action").and_then(Actions::named).filter(|action| actions.contains(*action));
-        let action = action.ok_or_else(|| Error::bad_request(format!("action must be one of {}", actions.names(", "))));
-        Ok((action?, arguments))
-    };
-    match run() {
-        Err(error) => result::refused(&error),
-        Ok((action, arguments)) => match vault.and_then(|vault| manage::run_action(vault, action.name(), arguments)) {
-            Ok(json) => ToolResult::success(json),
-            Err(error) => result::failed(tool, action, actions, &error),
-        },
+        let refused =
+            || result::refused(&Error::bad_request(format!("action must be one of {}", actions.names(", "))));
+        Ok(Self { tool, actions, action: action.ok_or_else(refused)?, arguments })
+    }
+
+    /// The action's name.
+    pub fn action(&self) -> &'static str {
+        self.action.name()
+    }
+
+    /// Runs it on the caller's vault; an error in its place becomes the result.
+    pub fn run(self, vault: Result<&Vault<'_>>) -> ToolResult {
+        let Self { tool, actions, action, arguments } = self;
+        let answer = vault.and_then(|vault| manage::run_action(vault, action.name(), arguments));
+        result::of(tool, action, actions, answer)
+    }
+
+    /// The result, when the action was run elsewhere; the answer is its JSON.
+    pub fn finish(self, answer: Result<String>) -> ToolResult {
+        result::of(self.tool, self.action, self.actions, answer)
     }
 }
 

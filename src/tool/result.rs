@@ -1,7 +1,7 @@
 //! What a call of a tool gives back.
 
 use super::{Actions, Tool};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use alloc::format;
 use alloc::string::String;
 
@@ -14,10 +14,6 @@ pub struct ToolResult {
 }
 
 impl ToolResult {
-    pub(super) fn success(json: String) -> Self {
-        Self { text: json, is_error: false }
-    }
-
     /// The structured content. Errors have none: some clients hold it against the output schema even then.
     pub fn structured(&self) -> Option<&str> {
         (!self.is_error).then_some(self.text.as_str())
@@ -29,8 +25,15 @@ pub(super) fn refused(error: &Error) -> ToolResult {
     ToolResult { text: format!("Error: {}", error.message()), is_error: true }
 }
 
-/// An action that failed. `actions` are those the model can be pointed to.
-pub(super) fn failed(tool: Tool, action: Actions, actions: Actions, error: &Error) -> ToolResult {
+/// What an action answered. `actions` are those the model can be pointed to.
+pub(super) fn of(tool: Tool, action: Actions, actions: Actions, answer: Result<String>) -> ToolResult {
+    match answer {
+        Ok(json) => ToolResult { text: json, is_error: false },
+        Err(error) => failed(tool, action, actions, &error),
+    }
+}
+
+fn failed(tool: Tool, action: Actions, actions: Actions, error: &Error) -> ToolResult {
     if error.code() == Code::BadRequest {
         return refused(error);
     }

@@ -22,7 +22,7 @@ use crate::json::{self, Json, Members};
 use crate::platform::Platform;
 use crate::seal::Project;
 use crate::settings::{self, Settings};
-use crate::tool::{self, Actions, Tool, ToolResult};
+use crate::tool::{self, Actions, Call, Tool, ToolResult};
 use eras::Era;
 use message::{Fault, Message, Reply};
 
@@ -146,6 +146,10 @@ impl Server<'_> {
     }
 
     fn run(&self, tool: Tool, arguments: Result<Members>) -> ToolResult {
+        let call = match Call::read(tool, self.allowed(), arguments) {
+            Ok(call) => call,
+            Err(result) => return result,
+        };
         let sealer = settings::sealer(self.settings, self.project.clone());
         let vault = sealer
             .as_ref()
@@ -154,7 +158,7 @@ impl Server<'_> {
                     .with_http_origins(settings::http_origins(self.settings))
             })
             .map_err(Clone::clone);
-        tool::call(tool, self.allowed(), arguments, vault.as_ref().map_err(Clone::clone))
+        call.run(vault.as_ref().map_err(Clone::clone))
     }
 
     fn allowed(&self) -> Actions {
