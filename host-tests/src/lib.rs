@@ -1,6 +1,7 @@
 //! What the tests share: the built component in Wasmtime over a store in memory ([`Vault`]), and the `strongroom`
 //! program with its HTTP server ([`Program`], [`Server`]). Both must be built before: `cargo xtask test` does so.
 
+pub mod adapter;
 mod client;
 pub mod clients;
 mod clock;

@@ -114,8 +114,7 @@ impl Call {
         let actions = tool.actions(allowed);
         let arguments = arguments.map_err(|error| result::refused(&error))?;
         let action = arguments.shown("action").and_then(Actions::named).filter(|action| actions.contains(*action));
-        let refused =
-            || result::refused(&Error::bad_request(format!("action must be one of {}", actions.names(", "))));
+        let refused = || result::refused(&Error::bad_request(format!("action must be one of {}", actions.names(", "))));
         Ok(Self { tool, actions, action: action.ok_or_else(refused)?, arguments })
     }
 

@@ -3,6 +3,7 @@
 mod eras;
 mod hosts;
 mod lint;
+mod recorded;
 mod results;
 mod scopes;
 
