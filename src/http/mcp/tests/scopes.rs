@@ -4,6 +4,7 @@ use super::super::super::tests::world::{TOKEN, World, entry};
 use super::lint::every_list;
 use super::{call_as, earlier, post, send, text_of};
 use crate::settings::TOKENS;
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -137,6 +138,47 @@ fn what_is_not_listed_cannot_be_called() {
                 if action == "create" && result["isError"] == false {
                     assert_eq!(world.request("DELETE", "/credentials/m").send().status, 204);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn restricted_tokens_see_their_part() {
+    let world = World::default();
+    let mine = world.create("mine", None)["id"].as_str().unwrap().to_owned();
+    let others = json!({"name": "other", "domain": "example.org", "values": {"a": "b"}});
+    assert_eq!(world.post("/credentials", others).status, 201);
+    let all = entry("all", "default", "read+totp+write+supply+admin", TOKEN);
+    let writer = entry("t", "default", "read+write", "t");
+    let every = "list get create update delete";
+    // What a restriction allows, and where a new credential may belong.
+    for (limit, actions, may_create) in [
+        ("domains=example.com".to_owned(), every, ["example.com"].as_slice()),
+        (format!("credentials={mine}"), "list get update delete", &[]),
+        (format!("domains=example.com:credentials={mine}"), "list get update delete", &[]),
+    ] {
+        world.set(TOKENS, &format!("{all} {writer}:{limit}"));
+        let list = send(post(&world, earlier("tools/list", json!({}))).token("t"), &world);
+        let tools = &list.result()["tools"];
+        assert!(shown(&tools[0]).starts_with(&format!("manage_credentials (destroys): {actions}; ")), "{limit}");
+        assert!(shown(&tools[1]).starts_with("find_credentials (reads): list get; "), "{limit}");
+        let run = |arguments: Value| call_as(&world, "t", "manage_credentials", arguments);
+        let page = run(json!({"action": "list"}));
+        assert_eq!(page["structuredContent"]["items"].as_array().map(Vec::len), Some(1), "{limit}");
+        assert_eq!(page["structuredContent"]["items"][0]["name"], "mine");
+        for action in ["get", "update", "delete"] {
+            // As if it did not exist.
+            let arguments = |name: &str| json!({"action": action, "id_or_name": name, "values": {"a": "c"}});
+            let (other, missing) = (run(arguments("other")), run(arguments("missing")));
+            assert_eq!(other, missing, "{limit} {action}");
+            assert!(text_of(&other).contains("[code: not_found]"), "{other}");
+        }
+        for domain in ["example.com", "example.org"] {
+            let result = run(json!({"action": "create", "name": "new", "domain": domain, "values": {"a": "b"}}));
+            assert_eq!(result["isError"] == false, may_create.contains(&domain), "{limit} {domain}: {result}");
+            if result["isError"] == false {
+                assert_eq!(world.request("DELETE", "/credentials/new").send().status, 204);
             }
         }
     }
