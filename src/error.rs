@@ -46,6 +46,7 @@ macro_rules! with_every_code {
             FormatTooNew "format_too_new" stays,
             Misconfigured "misconfigured" stays,
             Internal "internal" stays,
+            RateLimited "rate_limited" passes,
         }
     };
 }

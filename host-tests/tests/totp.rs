@@ -56,7 +56,7 @@ mod rfc_6238_appendix_b {
         vault
     }
 
-    /// The rows of times before 2020 are answered with `clock_unset` (design.md, section 4). Their codes are checked
+    /// The rows of times before 2020 are answered with `clock_unset`. Their codes are checked
     /// natively, in `src/totp/tests.rs`, and by the next test.
     #[test]
     fn all_rows_with_the_clock_at_their_time() {

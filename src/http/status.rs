@@ -16,7 +16,7 @@ pub const fn of(code: Code) -> u16 {
         Code::PayloadTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::IdempotencyMismatch => 422,
-        Code::CodeExpiring | Code::CodeTaken => 429,
+        Code::CodeExpiring | Code::CodeTaken | Code::RateLimited => 429,
         Code::StorageCorrupt
         | Code::KeyMismatch
         | Code::KeyUnavailable
