@@ -10,14 +10,14 @@ extern crate std;
 pub mod access;
 pub mod actions;
 pub mod catalog;
-pub mod codec;
+mod codec;
 pub mod credential;
 pub mod error;
 #[cfg(feature = "edge")]
 pub mod http;
 pub mod json;
 pub mod manage;
-pub mod origin;
+mod origin;
 pub mod platform;
 pub mod seal;
 pub mod secret;

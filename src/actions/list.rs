@@ -42,7 +42,7 @@ pub struct Page {
 
 /// Lists credentials.
 ///
-/// Errors: [`Code::BadRequest`](crate::error::Code::BadRequest), those of a read.
+/// Errors: [`Code::BadRequest`], those of a read.
 pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
     if query.origin.as_deref().is_some_and(|origin| !origin.is_empty()) {
         return Err(Error::new(Code::NotSupported, "origin can't be looked for yet"));

@@ -16,7 +16,7 @@ mod uri;
 
 pub use request::{BodyError, Request};
 pub use response::Response;
-pub use routes::{Row, TABLE, Target};
+pub use routes::{Row, TABLE, Target, template};
 
 use crate::actions::{Action, Vault};
 use crate::error::{Code, Error, Result};

@@ -83,6 +83,11 @@ pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     if allowed.is_empty() { Found::Nothing } else { Found::WrongMethod(allowed) }
 }
 
+/// The template of a path's route, for logs: nothing in it was chosen by a client. `None` when there is no such route.
+pub fn template(path: &str) -> Option<&'static str> {
+    TABLE.iter().find(|row| matched(row.path, path).is_some()).map(|row| row.path)
+}
+
 /// The segment that stands for the template's variable one, empty when it has none; `None` when the path does not match.
 fn matched<'a>(template: &str, path: &'a str) -> Option<&'a str> {
     let mut variable = "";
@@ -142,6 +147,20 @@ mod tests {
         ] {
             assert!(matches!(find("GET", path), Found::Nothing), "{path}");
             assert!(matches!(find("DELETE", path), Found::Nothing), "{path}");
+        }
+    }
+
+    #[test]
+    fn templates_show_nothing_of_the_path() {
+        for (path, expected) in [
+            ("/credentials", Some("/credentials")),
+            ("/credentials/canary", Some("/credentials/{id_or_name}")),
+            ("/credentials/a%2Fb/totp-code", Some("/credentials/{id_or_name}/totp-code")),
+            ("/credentials/", None),
+            ("/canary", None),
+            ("*", None),
+        ] {
+            assert_eq!(template(path), expected);
         }
     }
 

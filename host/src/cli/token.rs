@@ -90,8 +90,10 @@ fn new(arguments: NewArguments) -> Result<()> {
         Project::parse(&arguments.project).context("--project must be 1-64 letters, digits, `.`, `_` or `-`")?;
     ensure!(is_word(&arguments.name), "--name must be 1-64 letters, digits, `.`, `_` or `-`");
     let scopes = arguments.scopes.split(',').map(str::trim).collect::<Vec<_>>().join("+");
-    let scopes = Scopes::parse(&scopes)
-        .with_context(|| format!("--scopes: the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))?;
+    let scopes = Scopes::parse(&scopes).with_context(|| {
+        let scopes = Scope::ALL.map(|scope| format!("{} ({})", scope.as_str(), scope.allows()));
+        format!("--scopes: the scopes are {}", scopes.join(", "))
+    })?;
     let domains = arguments
         .domains
         .iter()
