@@ -22,7 +22,7 @@ use crate::actions::{Action, Vault};
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::settings::{self, Settings};
-use routes::Found;
+use routes::Route;
 
 /// The description of this API (OpenAPI 3.1), served at `/openapi.json`; a test holds it equal to [`TABLE`].
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -52,14 +52,14 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
         return mcp::respond(platform, settings, request);
     }
     let (row, id_or_name) = match routes::find(request.method, request.path()) {
-        Found::Row(row, segment) => (row, segment),
-        Found::WrongMethod(allowed) => {
+        Route::Known(row, segment) => (row, segment),
+        Route::WrongMethod(allowed) => {
             let error = Error::new(Code::MethodNotAllowed, "the route does not have this method");
             let mut response = Response::error(&error);
             response.add("allow", allowed);
             return Ok(response);
         }
-        Found::Nothing => return Err(Error::new(Code::NotFound, "no such route")),
+        Route::Unknown => return Err(Error::new(Code::NotFound, "no such route")),
     };
     let action = match row.target {
         Target::Description => return Ok(Response::json(200, OPENAPI)),

@@ -57,30 +57,30 @@ impl Row {
     }
 }
 
-/// What [`find`] found.
-pub enum Found<'a> {
+/// Where a method and a path lead.
+pub enum Route<'a> {
     /// The row, and the segment of the path that stands for the variable one, still encoded.
-    Row(&'static Row, &'a str),
+    Known(&'static Row, &'a str),
     /// The path is one of ours; these are its methods, as in the header `allow`.
     WrongMethod(String),
-    Nothing,
+    Unknown,
 }
 
 /// Looks a method and a path up. The path is matched as it was sent: what is encoded in it is no separator, so no name can
 /// reach another route.
-pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
+pub fn find<'a>(method: &str, path: &'a str) -> Route<'a> {
     let mut allowed = String::new();
     for row in TABLE {
         let Some(segment) = matched(row.path, path) else { continue };
         if method == row.method || method == "HEAD" && row.method == "GET" {
-            return Found::Row(row, segment);
+            return Route::Known(row, segment);
         }
         if !allowed.is_empty() {
             allowed.push_str(", ");
         }
         allowed.push_str(if row.method == "GET" { "GET, HEAD" } else { row.method });
     }
-    if allowed.is_empty() { Found::Nothing } else { Found::WrongMethod(allowed) }
+    if allowed.is_empty() { Route::Unknown } else { Route::WrongMethod(allowed) }
 }
 
 /// The template of a path's route, for logs: nothing in it was chosen by a client. `None` when there is no such route.
@@ -109,7 +109,7 @@ mod tests {
 
     fn action(method: &str, path: &str) -> Option<(Action, String)> {
         match find(method, path) {
-            Found::Row(Row { target: Target::Action(action), .. }, segment) => Some((*action, segment.into())),
+            Route::Known(Row { target: Target::Action(action), .. }, segment) => Some((*action, segment.into())),
             _ => None,
         }
     }
@@ -145,8 +145,8 @@ mod tests {
             "/health/",
             "/{id_or_name}",
         ] {
-            assert!(matches!(find("GET", path), Found::Nothing), "{path}");
-            assert!(matches!(find("DELETE", path), Found::Nothing), "{path}");
+            assert!(matches!(find("GET", path), Route::Unknown), "{path}");
+            assert!(matches!(find("DELETE", path), Route::Unknown), "{path}");
         }
     }
 
@@ -174,7 +174,7 @@ mod tests {
             ("OPTIONS", "/openapi.json", "GET, HEAD"),
         ] {
             assert!(
-                matches!(find(method, path), Found::WrongMethod(allowed) if allowed == expected),
+                matches!(find(method, path), Route::WrongMethod(allowed) if allowed == expected),
                 "{method} {path}"
             );
         }

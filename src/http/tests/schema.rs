@@ -3,7 +3,7 @@
 
 use super::world::Answer;
 use crate::http::OPENAPI;
-use crate::http::routes::{Found, find};
+use crate::http::routes::{Route, find};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,13 +24,13 @@ pub fn check(method: &str, path_with_query: &str, answer: &Answer) {
     let what = format!("{method} {path_with_query}: {answer:?}");
     let path = path_with_query.split('?').next().unwrap();
     let response = match find(method, path) {
-        Found::Row(row, _) => {
+        Route::Known(row, _) => {
             let operation = &DOCUMENT["paths"][row.path][row.method.to_lowercase()];
             resolve(operation["responses"].get(answer.status.to_string()).unwrap_or_else(|| panic!("{what}")))
         }
         // The table has no line for these.
-        Found::WrongMethod(_) => &DOCUMENT["components"]["responses"]["MethodNotAllowed"],
-        Found::Nothing => &DOCUMENT["components"]["responses"]["NotFound"],
+        Route::WrongMethod(_) => &DOCUMENT["components"]["responses"]["MethodNotAllowed"],
+        Route::Unknown => &DOCUMENT["components"]["responses"]["NotFound"],
     };
     for (name, header) in response["headers"].as_object().into_iter().flatten() {
         let header = resolve(header);
