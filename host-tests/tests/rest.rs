@@ -9,7 +9,7 @@ use std::thread;
 use strongroom::http::{TABLE, Target};
 use strongroom_host_tests::{ADMIN_TOKEN, Answer, Client, NOW, Program, TempDir, Vault, World};
 
-const SCOPES: [&str; 5] = ["read", "totp", "write", "supply", "admin"];
+const SCOPES: [&str; 6] = ["read", "totp", "write", "supply", "fill", "admin"];
 
 fn credential(name: &str) -> Value {
     json!({"name": name, "domain": "example.com", "values": {"password": "value-canary"}})

@@ -26,6 +26,7 @@ mod clock;
 mod component;
 mod config;
 mod engine;
+pub mod fill;
 mod instance;
 pub mod keyvalue;
 pub mod serve;

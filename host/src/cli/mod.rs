@@ -1,6 +1,7 @@
 //! The command line. Every failure is one line on standard error, `strongroom: ...`, and exit code 1.
 
 mod call;
+mod fill;
 mod maintain;
 mod output;
 mod serve;
@@ -29,6 +30,8 @@ enum Command {
     Call(call::Arguments),
     /// Release a credential's values to a program that logs in with them
     Supply(supply::Arguments),
+    /// Log in with a credential in a running browser, without anybody seeing its values
+    Fill(fill::Arguments),
     /// Manage the bearer tokens for HTTP; changes work at once, without a restart
     #[command(subcommand)]
     Token(token::Command),
@@ -73,6 +76,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Call(arguments) => call::run(arguments),
         Command::Supply(arguments) => supply::run(arguments),
+        Command::Fill(arguments) => fill::run(arguments),
         Command::Token(command) => token::run(command),
         Command::Init(arguments) => maintain::init(arguments),
         Command::Verify(common) => maintain::verify(common),
