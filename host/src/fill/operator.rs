@@ -3,6 +3,7 @@
 use crate::Result;
 use anyhow::{Context, ensure};
 use std::collections::{BTreeMap, BTreeSet};
+use strongroom::access::is_word;
 use strongroom_login::{Browser, Failure, Policy};
 
 use super::failure;
@@ -17,7 +18,7 @@ impl Browsers {
         let mut browsers = BTreeMap::new();
         for text in list {
             let (name, url) = text.split_once('=').context("--browser must have the form NAME=URL")?;
-            crate::token::check_word("the name of a browser", name)?;
+            ensure!(is_word(name), "the name of a browser must be 1-64 letters, digits, `.`, `_` or `-`");
             let browser = Browser::parse(url).with_context(|| format!("--browser {name}"))?;
             ensure!(browsers.insert(name.to_owned(), browser).is_none(), "two browsers have the name {name}");
         }

@@ -85,7 +85,8 @@ fn sorted(row: &str) -> String {
 #[test]
 fn each_set_of_scopes_sees_its_actions_and_their_parameters() {
     for (scopes, list) in every_list() {
-        let telling: Vec<_> = scopes.iter().copied().filter(|scope| !["supply", "fill", "admin"].contains(scope)).collect();
+        let telling: Vec<_> =
+            scopes.iter().copied().filter(|scope| !["supply", "fill", "admin"].contains(scope)).collect();
         let expected = TABLE.iter().find(|(scopes, _)| *scopes == telling).unwrap().1;
         let found: Vec<_> = list.as_array().unwrap().iter().map(shown).collect();
         assert_eq!(found, expected.iter().map(|row| sorted(row)).collect::<Vec<_>>(), "{scopes:?}");
