@@ -43,8 +43,8 @@ impl Role {
         }
     }
 
-    /// The word in the script.
-    pub(crate) fn kind(&self) -> &str {
+    /// The word in the script and in logs: not the name of a value.
+    pub fn kind(&self) -> &str {
         match self {
             Role::Other(_) => "other",
             role => role.as_str(),

@@ -1,5 +1,6 @@
 //! The HTTP server: connections in, one fresh instance of the component per request.
 
+pub mod fill;
 mod request;
 
 use crate::Result;
@@ -47,6 +48,7 @@ pub struct Server {
     token_name: Box<TokenName>,
     /// One permit for each instance that may run.
     instances: Arc<Semaphore>,
+    fills: Option<fill::Fills>,
 }
 
 impl Server {
@@ -58,7 +60,13 @@ impl Server {
     ) -> Result<Self> {
         anyhow::ensure!(component.has_http(), "the component has no HTTP endpoints: it must be of the world edge");
         let instances = Arc::new(Semaphore::new(MAX_INSTANCES as usize));
-        Ok(Self { component, services, token_name: Box::new(token_name), instances })
+        Ok(Self { component, services, token_name: Box::new(token_name), instances, fills: None })
+    }
+
+    /// Lets it log in in browsers, too.
+    #[must_use]
+    pub fn with_fills(self, fills: fill::Fills) -> Self {
+        Self { fills: Some(fills), ..self }
     }
 
     /// Answers until `stop` is ready, and then finishes what is running: no connection is accepted any more, requests

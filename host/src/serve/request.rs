@@ -44,6 +44,9 @@ async fn respond(
     provide_host(&mut parts.headers)?;
     parts.headers.insert(REQUEST_ID, id.clone());
     let request = Request::from_parts(parts, collect(body).await?);
+    if let Some(response) = super::fill::answer(server, &request).await {
+        return Ok(response);
+    }
 
     let permit = tokio::time::timeout(CALL_TIME_LIMIT, server.instances.clone().acquire_owned());
     let permit = permit.await.map_err(|_| Refusal::BUSY)?.map_err(|_| Refusal::BUSY)?;
@@ -142,7 +145,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -183,6 +186,7 @@ fn route(path: &str) -> &'static str {
         ["credentials", name] if !name.is_empty() => "/credentials/{id_or_name}",
         ["credentials", _, "totp-code"] => "/credentials/{id_or_name}/totp-code",
         ["credentials", _, "supply"] => "/credentials/{id_or_name}/supply",
+        ["credentials", _, "fill"] => "/credentials/{id_or_name}/fill",
         ["health"] => "/health",
         ["openapi.json"] => "/openapi.json",
         ["mcp"] => "/mcp",

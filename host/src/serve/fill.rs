@@ -1,0 +1,233 @@
+//! `POST /credentials/{id_or_name}/fill`: the one route that the host answers and not the component, as it is the host
+//! that has the browsers. Who asks is decided as everywhere: by the component's own list of tokens and scopes.
+
+use super::Server;
+use crate::config::Config;
+use crate::fill::{self, Arguments, Browsers, Policies, failure};
+use crate::instance::Services;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use strongroom::access::{self, Grant, Scope, Scopes, TokenEntry};
+use strongroom::error::Code;
+use strongroom::http::status;
+use strongroom::settings;
+use strongroom::time::Timestamp;
+use strongroom_login::{Answer, Failure};
+use tokio::sync::Semaphore;
+
+/// Logins at a time. Each takes seconds, of which the component works milliseconds.
+const MAX_FILLS: usize = 16;
+
+/// The browsers that logins are made in, and what the operator allows there.
+pub struct Fills {
+    browsers: Browsers,
+    policies: Policies,
+    places: Semaphore,
+}
+
+impl Fills {
+    pub fn new(browsers: Browsers, policies: Policies) -> Self {
+        Self { browsers, policies, places: Semaphore::new(MAX_FILLS) }
+    }
+}
+
+/// Answers if it is this route, a browser is configured and the token is known. All else is the component's to answer:
+/// to it there is no such route.
+pub async fn answer(server: &Server, request: &Request<Bytes>) -> Option<Response<Full<Bytes>>> {
+    let fills = server.fills.as_ref().filter(|fills| !fills.browsers.is_empty())?;
+    let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
+    let setting = server.services.config.get(settings::TOKENS).ok().flatten()?;
+    let now = Timestamp::from_seconds(server.services.clock.now().as_secs());
+    let token = access::find(&setting, super::request::bearer(request.headers())?, now).ok().flatten()?;
+    let result = match token.grant.scopes.contains(Scope::Fill) {
+        true => run(server, fills, &token, credential, request.body()).await,
+        false => Err(failure(Code::Forbidden.as_str(), "the caller has not the scope fill")),
+    };
+    Some(respond(result))
+}
+
+async fn run(
+    server: &Server,
+    fills: &Fills,
+    token: &TokenEntry,
+    credential: String,
+    body: &Bytes,
+) -> Result<Answer, Failure> {
+    let Ok(_place) = fills.places.try_acquire() else {
+        return Err(failure(Code::Contended.as_str(), "too many logins are running; nothing was filled"));
+    };
+    let arguments = Arguments::parse(credential, &object(body)?)?;
+    let (name, browser) = fills.browsers.find(arguments.browser.as_deref())?;
+    let services = on_behalf(&server.services, token);
+    let result =
+        fill::fill(server.component.clone(), services, browser.clone(), fills.policies.clone(), arguments).await;
+    report(&token.grant.name, name, &result);
+    result
+}
+
+/// One line for each login. Origins are as the browser writes them, and hold nothing else.
+fn report(token: &str, browser: &str, result: &Result<Answer, Failure>) {
+    let (outcome, credential, steps) = match result {
+        Ok(answer) => (answer.status.as_str(), answer.credential.0.as_str(), &answer.steps),
+        Err(failure) => (failure.code.as_str(), "-", &failure.steps),
+    };
+    let steps: Vec<String> = steps
+        .iter()
+        .map(|step| {
+            let roles: Vec<_> = step.filled.iter().map(|role| role.kind()).collect();
+            let origin: String = step.origin.chars().filter(char::is_ascii_graphic).take(300).collect();
+            format!("{origin}:{}:{}", roles.join("+"), step.values_left.as_str())
+        })
+        .collect();
+    let steps = if steps.is_empty() { "-".to_owned() } else { steps.join(",") };
+    tracing::info!(
+        target: "strongroom",
+        "login {outcome} credential={credential} browser={browser} steps={steps} token={token}"
+    );
+}
+
+/// The credential in the path.
+fn credential(path: &str) -> Option<String> {
+    let segment = path.strip_prefix("/credentials/")?.strip_suffix("/fill")?;
+    if segment.is_empty() || segment.contains('/') {
+        return None;
+    }
+    let mut decoded = Vec::new();
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let value = digit()? * 16 + digit()?;
+        decoded.push(u8::try_from(value).ok()?);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+fn object(body: &Bytes) -> Result<Map<String, Value>, Failure> {
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(body)
+        .map_err(|_| failure(Code::BadRequest.as_str(), "the body must be a JSON object, or empty"))
+}
+
+/// The services of an instance that acts for a token: in its project, within its restriction, and with what a login
+/// needs.
+fn on_behalf(services: &Services, token: &TokenEntry) -> Services {
+    Services { config: Arc::new(OnBehalf::of(services.config.clone(), token)), ..services.clone() }
+}
+
+struct OnBehalf {
+    inner: Arc<dyn Config>,
+    project: String,
+    caller: String,
+}
+
+impl OnBehalf {
+    fn of(inner: Arc<dyn Config>, token: &TokenEntry) -> Self {
+        let scopes = Scopes::NONE.with(Scope::Read).with(Scope::Supply);
+        let caller = Grant { scopes, ..token.grant.clone() };
+        Self { inner, project: token.project.as_str().to_owned(), caller: caller.to_string() }
+    }
+}
+
+impl Config for OnBehalf {
+    fn get(&self, key: &str) -> Result<Option<String>, String> {
+        match key {
+            settings::PROJECT => Ok(Some(self.project.clone())),
+            settings::CALLER => Ok(Some(self.caller.clone())),
+            _ => self.inner.get(key),
+        }
+    }
+}
+
+fn respond(result: Result<Answer, Failure>) -> Response<Full<Bytes>> {
+    let (status, body) = match &result {
+        Ok(answer) => (StatusCode::OK, answer.to_json()),
+        Err(failure) => (status_of(&failure.code), failure.to_json()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        // The official clients would log in once more by themselves.
+        response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    response
+}
+
+/// Refused: 403; nothing there: 404; not to be told apart, or changed meanwhile: 409; the browser: 502.
+fn status_of(code: &str) -> StatusCode {
+    match code {
+        "insecure_transport" | "form_leaves_domain" | "not_a_login_form" | "field_type_refused" => {
+            StatusCode::FORBIDDEN
+        }
+        "no_fields" | "page_not_found" | "browser_not_configured" => StatusCode::NOT_FOUND,
+        "ambiguous_fields" | "ambiguous_page" | "document_changed" | "fill_unconfirmed" => StatusCode::CONFLICT,
+        "browser_unavailable" => StatusCode::BAD_GATEWAY,
+        _ => {
+            let code = Code::ALL.into_iter().find(|known| known.as_str() == code).unwrap_or(Code::Internal);
+            StatusCode::from_u16(status::of(code)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_credential_is_read_from_the_path() {
+        for (path, expected) in [
+            ("/credentials/a/fill", Some("a")),
+            ("/credentials/a%2Fb%20%C3%A4/fill", Some("a/b ä")),
+            ("/credentials/fill/fill", Some("fill")),
+            ("/credentials//fill", None),
+            ("/credentials/fill", None),
+            ("/credentials/a/b/fill", None),
+            ("/credentials/a%2/fill", None),
+            ("/credentials/a%ff/fill", None),
+            ("/credentials/a/supply", None),
+        ] {
+            assert_eq!(credential(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_code_has_its_status() {
+        for (code, status) in [
+            ("origin_refused", 403),
+            ("form_leaves_domain", 403),
+            ("not_found", 404),
+            ("no_fields", 404),
+            ("ambiguous_page", 409),
+            ("code_expiring", 429),
+            ("browser_unavailable", 502),
+            ("contended", 503),
+            ("something else", 500),
+        ] {
+            assert_eq!(status_of(code).as_u16(), status, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_instance_acts_for_the_token_and_within_its_limits() {
+        let hash = "0".repeat(64);
+        let entry = format!("agent:p-1:read+fill:{hash}:expiry=1800000000:domains=a.example");
+        let token = TokenEntry::parse(&entry).unwrap();
+        let inner = std::collections::BTreeMap::from([("strongroom_keys".to_owned(), "k".to_owned())]);
+        let config = OnBehalf::of(Arc::new(inner), &token);
+        assert_eq!(config.get("strongroom_keys").unwrap().unwrap(), "k");
+        assert_eq!(config.get("strongroom_project").unwrap().unwrap(), "p-1");
+        let caller = config.get("strongroom_caller").unwrap().unwrap();
+        assert_eq!(caller, "agent:read+supply:expiry=1800000000:domains=a.example");
+    }
+}
