@@ -1,5 +1,6 @@
 //! The command line. Every failure is one line on standard error, `strongroom: ...`, and exit code 1.
 
+mod browsers;
 mod call;
 mod fill;
 mod maintain;

@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use strongroom_host::Result;
-use strongroom_host::fill::{Browsers, Policies};
 use strongroom_host::serve::Server;
 use strongroom_host::serve::fill::Fills;
 use tokio::net::{TcpListener, lookup_host};
@@ -34,48 +33,10 @@ pub struct Arguments {
     quiet: bool,
 
     #[command(flatten)]
-    login: Login,
+    login: super::browsers::Login,
 
     #[command(flatten)]
     common: Common,
-}
-
-/// Logins in browsers, for tokens with the scope fill. A credential is named by its id or name.
-#[derive(Args)]
-struct Login {
-    /// A browser's debugging port, such as agent=http://127.0.0.1:9222; can be repeated. Callers choose by the name only
-    #[arg(long, value_name = "NAME=URL")]
-    browser: Vec<String>,
-
-    /// Fill a form in a frame though the pages around it have other origins; can be repeated, as the following
-    #[arg(long, value_name = "CREDENTIAL")]
-    allow_embedded: Vec<String>,
-
-    /// Let the credential's form send its values to this origin too
-    #[arg(long, value_name = "CREDENTIAL=ORIGIN")]
-    allow_form_origin: Vec<String>,
-
-    /// Fill pages of localhost and of addresses on this port, beside 80 and 443
-    #[arg(long, value_name = "CREDENTIAL=PORT")]
-    allow_port: Vec<String>,
-
-    /// Fill pages whose certificate is missing or wrong
-    #[arg(long, value_name = "CREDENTIAL")]
-    allow_certificate_errors: Vec<String>,
-}
-
-impl Login {
-    fn fills(self) -> Result<Fills> {
-        let browsers = Browsers::parse(self.browser.iter().map(String::as_str))?;
-        let mut policies = Policies {
-            embedded: self.allow_embedded.into_iter().collect(),
-            certificate_errors: self.allow_certificate_errors.into_iter().collect(),
-            ..Policies::default()
-        };
-        policies.allow_form_origins(self.allow_form_origin.iter().map(String::as_str))?;
-        policies.allow_ports(self.allow_port.iter().map(String::as_str))?;
-        Ok(Fills::new(browsers, policies))
-    }
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -86,14 +47,15 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn serve(arguments: Arguments) -> Result<()> {
-    let fills = arguments.login.fills()?;
+    let (browsers, policies) = arguments.login.read()?;
     // The address first: a second server must not get as far as the store.
     let listener = listen(&arguments.listen, arguments.insecure_http).await?;
     let setup = arguments.common.open()?;
     setup.prepare().await?;
     greet(&setup, listener.local_addr()?)?;
     let config = setup.config.clone();
-    let server = Server::new(setup.component, setup.services, move |token| config.token_name(token))?.with_fills(fills);
+    let server = Server::new(setup.component, setup.services, move |token| config.token_name(token))?
+        .with_fills(Fills::new(browsers, policies));
     server.run(listener, stop_signal()?).await;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod operator;
+pub mod tool;
 mod vault;
 
 pub use arguments::Arguments;

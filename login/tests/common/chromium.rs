@@ -36,6 +36,11 @@ fn program(test: &str) -> Option<PathBuf> {
 impl Chromium {
     /// A browser that trusts the sites' certificate.
     pub fn start(test: &str, site: &Site) -> Option<Self> {
+        Self::start_with(test, site, &format!("MAP *.test:443 127.0.0.1:{}, MAP *.test:80 127.0.0.1:9", site.port))
+    }
+
+    /// The same with other rules for where hosts are.
+    pub fn start_with(test: &str, site: &Site, rules: &str) -> Option<Self> {
         let program = program(test)?;
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -47,7 +52,7 @@ impl Chromium {
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--mute-audio", "--remote-debugging-port=0"])
             .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(format!("--host-resolver-rules=MAP *.test:443 127.0.0.1:{}, MAP *.test:80 127.0.0.1:9", site.port))
+            .arg(format!("--host-resolver-rules={rules}"))
             .arg(format!("--ignore-certificate-errors-spki-list={}", site.key_hash))
             .arg("about:blank");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

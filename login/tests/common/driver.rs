@@ -78,6 +78,23 @@ impl Agent {
         panic!("{url} is not loaded");
     }
 
+    /// The same if the page can be reached at all.
+    pub async fn try_go(&mut self, tab: &Tab, url: &str) -> bool {
+        let answer = self.try_command(Some(&tab.session), "Page.navigate", json!({ "url": url })).await;
+        if !answer.is_ok_and(|answer| answer.get("errorText").is_none()) {
+            return false;
+        }
+        for _ in 0..200 {
+            if self.evaluate(tab, "document.readyState === 'complete' && !!document.getElementById('pass')").await
+                == true
+            {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        false
+    }
+
     /// The value of an expression, null if the page is between two documents.
     pub async fn evaluate(&mut self, tab: &Tab, expression: &str) -> Value {
         let params = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
