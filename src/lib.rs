@@ -17,7 +17,7 @@ pub mod error;
 pub mod http;
 pub mod json;
 pub mod manage;
-mod origin;
+pub mod origin;
 pub mod platform;
 pub mod seal;
 pub mod secret;

@@ -91,7 +91,7 @@ async function main() {
   }
 }
 
-/** A picture of a page, for the README; needs a Node.js with WebSocket (22 and later). */
+/** A picture of a page, for the README; needs a Node.js with WebSocket (22, or 20 with --experimental-websocket). */
 async function picture(page, file) {
   await new Promise((resolve) => setTimeout(resolve, 300));
   const socket = new WebSocket(page.webSocketDebuggerUrl);
