@@ -64,7 +64,7 @@ assert.deepEqual(tools.map((tool) => tool.annotations.readOnlyHint), [false, tru
 
 const values = { username: 'u@example.com', password: 'value-canary' };
 const created = await succeeds({ action: 'create', name: 'login', domain: 'netflix.com', values, totp_secret: SECRET });
-assert.deepEqual(created.value_keys, ['username', 'password']);
+assert.deepEqual(created.value_keys.toSorted(), ['password', 'username']);
 assert.match(created.totp_code, /^[0-9]{6}$/);
 const listed = await succeeds({ action: 'list', domain: 'netflix.com' }, 'find_credentials');
 assert.deepEqual(listed.items.map((item) => item.id), [created.id]);

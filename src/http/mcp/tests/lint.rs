@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// The tools of every set of scopes.
 pub fn every_list() -> Vec<(Vec<&'static str>, Value)> {
     let world = World::default();
-    (0u32..32)
+    (0u32..1 << Scope::ALL.len())
         .map(|bits| {
             let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| bits & 1 << *scope as u32 != 0).collect();
             let names: Vec<_> = scopes.into_iter().map(Scope::as_str).collect();

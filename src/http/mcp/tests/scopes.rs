@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 
-/// Scopes, and the tools as `name (hints): actions; parameters`. `supply` and `admin` change nothing.
+/// Scopes, and the tools as `name (hints): actions; parameters`. The other scopes change nothing.
 const TABLE: [(&[&str], &[&str]); 8] = [
     (&[], &[]),
     (&["read"], &["manage_credentials (reads): list get; id_or_name domain query limit offset project project_id"]),
