@@ -30,21 +30,36 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Bytes with a 16-bit length before them. What is longer than 65,535 bytes is cut: callers bound their fields.
-    pub fn short(&mut self, bytes: &[u8]) {
-        let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        self.u16(length);
-        self.bytes.extend(bytes.iter().take(usize::from(length)));
+    /// A number of any size in as few bytes as it needs (LEB128): seven bits a byte, the lowest first.
+    pub fn number(&mut self, value: u64) {
+        let mut rest = value;
+        while rest > 0x7f {
+            self.u8(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.u8(rest as u8);
     }
 
-    /// Bytes with a 32-bit length before them.
-    pub fn long(&mut self, bytes: &[u8]) {
-        self.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    /// Bytes of any length, with their length before them.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
         self.raw(bytes);
     }
 }
 
+/// Bytes that [`Writer::number`] takes.
+pub const fn number_bytes(value: usize) -> usize {
+    let bits = usize::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+/// Bytes that [`Writer::bytes`] takes for a field of this length.
+pub const fn field_bytes(length: usize) -> usize {
+    number_bytes(length) + length
+}
+
 /// Takes fields off a slice; `None` when it ends too early.
+#[derive(Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -82,18 +97,78 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub fn short(&mut self) -> Option<&'a [u8]> {
-        let length = self.u16()?;
-        self.raw(usize::from(length))
+    /// See [`Writer::number`]. One number has one form: longer ones are refused.
+    pub fn number(&mut self) -> Option<u64> {
+        let mut value = 0u64;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                return None;
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return (byte != 0 || shift == 0).then_some(value);
+            }
+        }
+        None
     }
 
-    pub fn long(&mut self) -> Option<&'a [u8]> {
-        let length = self.u32()?;
-        self.raw(usize::try_from(length).ok()?)
+    /// A number that counts what follows.
+    pub fn count(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok()
+    }
+
+    /// See [`Writer::bytes`].
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.count()?;
+        self.raw(length)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
     }
 
     /// `Some` if everything was taken.
     pub fn end(self) -> Option<()> {
         self.rest.is_empty().then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_back_and_have_one_form() {
+        for value in [0, 1, 127, 128, 16_383, 16_384, 1 << 35, u64::MAX - 1, u64::MAX] {
+            let mut writer = Writer::default();
+            writer.number(value);
+            assert_eq!(writer.bytes.len(), number_bytes(value as usize));
+            let mut reader = Reader::new(&writer.bytes);
+            assert_eq!(reader.number(), Some(value));
+            assert!(reader.end().is_some());
+            for cut in 0..writer.bytes.len() {
+                assert_eq!(Reader::new(&writer.bytes[..cut]).number(), None);
+            }
+        }
+        for bytes in
+            [&[0x80, 0][..], &[0xff, 0x80, 0], &[0xff; 11], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]]
+        {
+            assert_eq!(Reader::new(bytes).number(), None);
+        }
+    }
+
+    #[test]
+    fn a_field_of_any_length_keeps_its_length() {
+        for length in [0, 1, 127, 128, 70_000] {
+            let mut writer = Writer::default();
+            writer.bytes(&alloc::vec![7; length]);
+            assert_eq!(writer.bytes.len(), field_bytes(length));
+            assert_eq!(Reader::new(&writer.bytes).bytes().map(<[u8]>::len), Some(length));
+        }
+        let mut lie = Writer::default();
+        lie.number(u64::MAX);
+        assert!(Reader::new(&lie.bytes).bytes().is_none());
     }
 }

@@ -47,6 +47,7 @@ macro_rules! with_every_code {
             Misconfigured "misconfigured" stays,
             Internal "internal" stays,
             RateLimited "rate_limited" passes,
+            Archived "archived" stays,
         }
     };
 }

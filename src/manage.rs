@@ -78,7 +78,7 @@ fn create(vault: &Vault<'_>, members: &mut Members) -> Result<String> {
         return Err(Error::bad_request("domain, name, and non-empty values are required for create."));
     }
     let new = json::new_credential(members, None)?;
-    actions::create(vault, &new, None).map(|view| json::credential(&view))
+    actions::create(vault, new, None).map(|view| json::credential(&view))
 }
 
 fn id_or_name(members: &mut Members, action: Action) -> Result<String> {
@@ -185,8 +185,8 @@ mod tests {
             world.refuses(absent, message);
             world.refuses(without, message);
         }
-        let nothing =
-            "at least one update field is required: name, values, remove_value_keys, sso_provider or totp_secret";
+        let nothing = "at least one update field is required: name, domain, additional_domains, values, \
+                       remove_value_keys, description, metadata, archived, sso_provider or totp_secret";
         world.refuses(json!({"action": "update", "id_or_name": "n"}), nothing);
     }
 

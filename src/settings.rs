@@ -1,11 +1,13 @@
 //! The component's settings, read through `wasi:config/store`.
 
 use crate::access::{Grant, Principal};
+use crate::actions::{AuditMode, Policy};
 use crate::error::{Code, Error, Result};
 use crate::origin::HttpOrigins;
 use crate::platform::Clock;
 use crate::seal::{Keyring, Project, Sealer};
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 
 /// Names of the settings. `spin.toml` declares the same; a test holds them equal.
@@ -17,6 +19,11 @@ pub const HTTP_ORIGINS: &str = "strongroom_http_origins";
 pub const ALLOWED_HOSTS: &str = "strongroom_allowed_hosts";
 pub const ALLOWED_ORIGINS: &str = "strongroom_allowed_origins";
 pub const CALLER: &str = "strongroom_caller";
+pub const HISTORY_VERSIONS: &str = "strongroom_history_versions";
+pub const HISTORY_DAYS: &str = "strongroom_history_days";
+pub const AUDIT: &str = "strongroom_audit";
+pub const AUDIT_ENTRIES: &str = "strongroom_audit_entries";
+pub const AUDIT_DAYS: &str = "strongroom_audit_days";
 
 /// Where settings come from.
 pub trait Settings {
@@ -49,14 +56,30 @@ pub fn http_origins(settings: &dyn Settings) -> Result<HttpOrigins> {
     HttpOrigins::parse(&given(settings, HTTP_ORIGINS)?.unwrap_or_default())
 }
 
+/// What is kept of changes, and for how long. Errors: [`Code::Misconfigured`].
+pub fn policy(settings: &dyn Settings) -> Result<Policy> {
+    let default = Policy::default();
+    let audit = match given(settings, AUDIT)? {
+        None => default.audit,
+        Some(text) => AuditMode::parse(&text).ok_or_else(|| misconfigured(format!("{AUDIT} {}", AuditMode::RULE)))?,
+    };
+    Ok(Policy {
+        history_versions: number(settings, HISTORY_VERSIONS, default.history_versions, Policy::VERSIONS_MAX)?,
+        history_days: number(settings, HISTORY_DAYS, default.history_days, Policy::DAYS_MAX)?,
+        audit,
+        audit_entries: number(settings, AUDIT_ENTRIES, default.audit_entries, Policy::ENTRIES_MAX)?,
+        audit_days: number(settings, AUDIT_DAYS, default.audit_days, Policy::DAYS_MAX)?,
+    })
+}
+
 /// For whom the typed functions and `manage` run: `name:scope+scope`, with limits as tokens have them (see [`Grant`]).
 /// Not set: the host itself.
 ///
 /// Errors: [`Code::Misconfigured`]; [`Code::Unauthorized`] when the grant has expired.
 pub fn caller(settings: &dyn Settings, clock: &dyn Clock) -> Result<Principal> {
     let Some(text) = given(settings, CALLER)? else { return Ok(Principal::host()) };
-    let grant = Grant::parse(&text)
-        .map_err(|rule| Error::new(Code::Misconfigured, alloc::format!("strongroom_caller {rule}")))?;
+    let grant =
+        Grant::parse(&text).map_err(|rule| Error::new(Code::Misconfigured, format!("strongroom_caller {rule}")))?;
     if !grant.is_valid(clock.now()) {
         return Err(Error::new(Code::Unauthorized, "what strongroom_caller grants has expired"));
     }
@@ -67,6 +90,21 @@ pub fn caller(settings: &dyn Settings, clock: &dyn Clock) -> Result<Principal> {
 pub fn sealer(settings: &dyn Settings, project: Project) -> Result<Sealer> {
     let keys = zeroize::Zeroizing::new(settings.get(KEYS)?.unwrap_or_default());
     Ok(Sealer::new(Keyring::parse(&keys)?, project))
+}
+
+fn number(settings: &dyn Settings, name: &str, default: u32, max: u32) -> Result<u32> {
+    match given(settings, name)? {
+        None => Ok(default),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|number| *number <= max)
+            .ok_or_else(|| misconfigured(format!("{name} must be a whole number from 0 to {max}"))),
+    }
+}
+
+fn misconfigured(message: String) -> Error {
+    Error::new(Code::Misconfigured, message)
 }
 
 /// A setting that is set and not empty.

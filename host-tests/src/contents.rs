@@ -1,7 +1,7 @@
 //! Everything a vault shows, for comparing what it was with what it is.
 
-use crate::Vault;
 use crate::credentials::ListQuery;
+use crate::{Vault, everything};
 use std::collections::BTreeSet;
 
 impl Vault {
@@ -10,7 +10,7 @@ impl Vault {
         let mut ids = BTreeSet::new();
         let mut offset = Some(0);
         while offset.is_some() {
-            let page = self.list(ListQuery { domain: None, query: None, limit: Some(100), offset }).unwrap();
+            let page = self.list(ListQuery { limit: Some(100), offset, ..everything() }).unwrap();
             ids.extend(page.items.into_iter().map(|item| item.id));
             offset = page.next_offset;
         }
@@ -24,7 +24,7 @@ impl Vault {
             let (exports, store) = (&instance.exports, &mut instance.store);
             let (mut found, mut offset) = (Vec::new(), Some(0));
             while let Some(start) = offset {
-                let query = ListQuery { domain: None, query: None, limit: Some(100), offset: Some(start) };
+                let query = ListQuery { limit: Some(100), offset: Some(start), ..everything() };
                 let page = exports.strongroom_vault_credentials().call_list(store.call(), &query).await??;
                 for item in page.items {
                     let single = exports.strongroom_vault_credentials().call_get(store.call(), &item.id).await??;

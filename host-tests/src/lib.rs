@@ -21,7 +21,7 @@ pub use directory::TempDir;
 pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 pub use program::{Output, Program, Server};
 pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};
-pub use vault::{ADMIN_TOKEN, Called, KEYS, NOW, Settings, Vault, new_credential, no_changes};
+pub use vault::{ADMIN_TOKEN, Called, KEYS, NOW, Settings, Vault, everything, new_credential, no_changes};
 pub use world::World;
 
 pub use strongroom_host::bindings::vault::exports::strongroom::vault::{credentials, maintenance, supply, types};

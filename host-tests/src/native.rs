@@ -6,7 +6,7 @@ use crate::{KEYS, NOW, block_on};
 use std::cell::Cell;
 use strongroom::access::Principal;
 use strongroom::actions::{self, Vault};
-use strongroom::catalog::{Catalog, InitOptions};
+use strongroom::catalog::{Catalog, Index, InitOptions};
 use strongroom::error::Result;
 use strongroom::platform::{Clock, Platform, SystemRandom};
 use strongroom::seal::{Keyring, Project, Sealer};
@@ -35,6 +35,9 @@ pub struct Shape {
     pub id: u64,
     pub name: u64,
     pub domain: u64,
+    pub history: u64,
+    pub trash: u64,
+    pub audit: u64,
 }
 
 impl<'a> Native<'a> {
@@ -59,15 +62,24 @@ impl<'a> Native<'a> {
         let vault = Vault::new(self.platform(), &self.sealer, &self.principal);
         for start in numbers.clone().step_by(LOADED_AT_ONCE as usize) {
             let end = numbers.end.min(start + LOADED_AT_ONCE);
-            actions::load(&vault, &(start..end).map(|n| to_native(sample(n))).collect::<Vec<_>>())?;
+            actions::load(&vault, (start..end).map(|n| to_native(sample(n))).collect::<Vec<_>>())?;
         }
         Ok(())
     }
 
     pub fn shape(&self) -> Result<Shape> {
         let catalog = Catalog::new(self.platform(), &self.sealer);
-        let [id, name, domain] = catalog.read(|snapshot| Ok(catalog.structure(snapshot)?.depths))?.map(u64::from);
-        Ok(Shape { id, name, domain })
+        catalog.read(|snapshot| {
+            let depth = |index| snapshot.depth(index).map(u64::from);
+            Ok(Shape {
+                id: depth(Index::Id)?,
+                name: depth(Index::Name)?,
+                domain: depth(Index::Domain)?,
+                history: depth(Index::History)?,
+                trash: depth(Index::Trash)?,
+                audit: depth(Index::Audit)?,
+            })
+        })
     }
 }
 
@@ -85,6 +97,10 @@ pub fn sample(n: u64) -> NewCredential {
     NewCredential {
         name: format!("{:08x}-{site}-{n}", scrambled >> 32),
         domain,
+        additional_domains: Vec::new(),
+        description: None,
+        metadata: Vec::new(),
+        archived: false,
         values: vec![
             ("username".into(), format!("user-{n}@example.com")),
             ("password".into(), format!("{scrambled:016x}-{n}")),

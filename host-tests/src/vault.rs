@@ -1,7 +1,7 @@
 //! The component in Wasmtime, over a store in memory, with a clock that stands still.
 
 use crate::credentials::{Changes, ListQuery, NewCredential, Page};
-use crate::maintenance::{Report, Swept};
+use crate::maintenance::{AuditQuery, Event, Report, Sweeping};
 use crate::supply::Supplied;
 use crate::types::{CodeOptions, Credential, Error, OneTimeCode};
 use crate::{FixedClock, MemoryStore, World};
@@ -158,18 +158,66 @@ impl Vault {
         })
     }
 
-    pub fn verify(&self) -> Result<Report, Error> {
+    pub fn versions(&self, id_or_name: &str) -> Result<Vec<Credential>, Error> {
+        self.typed(async |i| i.exports.strongroom_vault_history().call_versions(i.store.call(), id_or_name).await)
+    }
+
+    pub fn restore(&self, id_or_name: &str, version: Option<u64>) -> Result<Credential, Error> {
         self.typed(async |i| {
-            i.allow_maintenance();
-            i.exports.strongroom_vault_maintenance().call_verify(i.store.call()).await
+            i.exports.strongroom_vault_history().call_restore(i.store.call(), id_or_name, version, None).await
         })
     }
 
-    pub fn sweep(&self) -> Result<Swept, Error> {
+    pub fn purge(&self, id_or_name: &str) -> Result<String, Error> {
         self.typed(async |i| {
-            i.allow_maintenance();
-            i.exports.strongroom_vault_maintenance().call_sweep(i.store.call()).await
+            i.exports.strongroom_vault_maintenance().call_purge(i.store.call(), id_or_name, None).await
         })
+    }
+
+    /// All events, newest first.
+    pub fn audit(&self) -> Result<Vec<Event>, Error> {
+        let mut query =
+            AuditQuery { credential: None, token: None, since: None, until: None, limit: Some(100), cursor: None };
+        let mut events = Vec::new();
+        loop {
+            let page = self
+                .typed(async |i| i.exports.strongroom_vault_maintenance().call_audit(i.store.call(), &query).await)?;
+            events.extend(page.events);
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// All steps of a verification.
+    pub fn verify(&self) -> Result<Report, Error> {
+        let mut next = None;
+        loop {
+            let step = self.typed(async |i| {
+                i.allow_maintenance();
+                i.exports.strongroom_vault_maintenance().call_verify(i.store.call(), next.as_deref()).await
+            })?;
+            if step.next.is_none() {
+                return Ok(step.report);
+            }
+            next = step.next;
+        }
+    }
+
+    /// All steps of a sweep.
+    pub fn sweep(&self) -> Result<Sweeping, Error> {
+        let mut next = None;
+        loop {
+            let step = self.typed(async |i| {
+                i.allow_maintenance();
+                i.exports.strongroom_vault_maintenance().call_sweep(i.store.call(), next.as_deref()).await
+            })?;
+            if step.next.is_none() {
+                return Ok(step);
+            }
+            next = step.next;
+        }
     }
 
     fn typed<T>(&self, call: impl AsyncFnOnce(&mut Instance<vault::Vault>) -> Called<T>) -> Result<T, Error> {
@@ -182,6 +230,10 @@ pub fn new_credential(name: &str, domain: &str, values: &[(&str, &str)]) -> NewC
     NewCredential {
         name: name.into(),
         domain: domain.into(),
+        additional_domains: Vec::new(),
+        description: None,
+        metadata: Vec::new(),
+        archived: false,
         values: values.iter().map(|(field, value)| (field.to_string(), value.to_string())).collect(),
         sso_provider: None,
         totp_secret: None,
@@ -195,6 +247,11 @@ pub fn new_credential(name: &str, domain: &str, values: &[(&str, &str)]) -> NewC
 pub fn no_changes() -> Changes {
     Changes {
         name: None,
+        domain: None,
+        additional_domains: None,
+        description: None,
+        metadata: None,
+        archived: None,
         values: None,
         remove_value_keys: None,
         sso_provider: None,
@@ -204,4 +261,9 @@ pub fn no_changes() -> Changes {
         totp_period: None,
         expected_version: None,
     }
+}
+
+/// All credentials, on pages of the default size.
+pub fn everything() -> ListQuery {
+    ListQuery { domain: None, query: None, origin: None, archived: false, deleted: false, limit: None, offset: None }
 }

@@ -3,14 +3,10 @@
 use serde_json::{Value, json};
 use strongroom_host_tests::credentials::{Changes, ListQuery, NewCredential};
 use strongroom_host_tests::types::{Credential, ErrorCode, TotpAlgorithm};
-use strongroom_host_tests::{NOW, Vault, World, clients, new_credential, no_changes};
+use strongroom_host_tests::{NOW, Vault, World, clients, everything, new_credential, no_changes};
 
 const SECRET: &str = "JBSWY3DPEHPK3PXP";
 const DAY: u64 = 86_400_000;
-
-fn everything() -> ListQuery {
-    ListQuery { domain: None, query: None, limit: None, offset: None }
-}
 
 fn names(vault: &Vault, query: ListQuery) -> Vec<String> {
     vault.list(query).unwrap().items.into_iter().map(|item| item.name).collect()
@@ -194,7 +190,7 @@ mod list {
         assert!(both("example.org", "work").is_empty());
         assert_eq!(both("", "").len(), 5, "empty filters are no filters");
 
-        let page = vault.list(ListQuery { query: Some("o".into()), limit: Some(2), offset: Some(1), domain: None });
+        let page = vault.list(ListQuery { query: Some("o".into()), limit: Some(2), offset: Some(1), ..everything() });
         let page = page.unwrap();
         assert_eq!(page.items.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["home", "B\u{fc}ro 100%"]);
         assert_eq!(page.next_offset, Some(3), "offsets count matches");
@@ -472,8 +468,16 @@ mod delete {
         let second = vault.create(&login("n")).unwrap();
         assert!(second.id > first.id && second.version == 1 && !second.has_totp_secret);
         assert_eq!(vault.delete(&kept.id, None).unwrap(), kept.id);
-        let report = vault.verify().unwrap();
-        assert_eq!((report.credentials, report.bodies, report.claims, report.orphans), (1, 1, 0, 0));
+        let shape = |vault: &Vault| {
+            let report = vault.verify().unwrap();
+            (report.credentials, report.deleted, report.bodies, report.claims, report.orphans)
+        };
+        assert_eq!(shape(&vault), (1, 2, 3, 1, 0), "what was deleted can be restored");
+        for id in [&first.id, &kept.id] {
+            assert_eq!(vault.purge(id).unwrap(), **id);
+            assert_eq!(vault.purge(id).unwrap_err().code, ErrorCode::NotFound);
+        }
+        assert_eq!(shape(&vault), (1, 0, 1, 0, 0));
     }
 
     #[test]

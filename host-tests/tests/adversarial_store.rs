@@ -17,7 +17,7 @@ use std::sync::Arc;
 use strongroom_host_tests::credentials::{Changes, ListQuery};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode};
 use strongroom_host_tests::{
-    MemoryStore, NOW, Native, SAMPLE_DOMAIN, Shape, Vault, World, new_credential, no_changes, sample,
+    MemoryStore, NOW, Native, SAMPLE_DOMAIN, Vault, World, everything, new_credential, no_changes, sample,
 };
 
 const BUCKET: &str = "default";
@@ -61,7 +61,8 @@ impl Scene {
         vault.delete(&sample(5).name, None).unwrap();
         remember();
         exclusive(&vault, CLAIMED).unwrap().unwrap();
-        assert_eq!(Native::new(&*store, "default").shape().unwrap(), Shape { id: 2, name: 2, domain: 2 });
+        let shape = Native::new(&*store, "default").shape().unwrap();
+        assert_eq!((shape.id, shape.name, shape.domain), (2, 2, 2));
         Native::new(&other, "other").load(0..CREDENTIALS).unwrap();
         let known = vault.ids();
         Self { now: store.entries(BUCKET), vault, known, before, other: other.entries(BUCKET) }
@@ -105,7 +106,7 @@ fn reads(vault: &Vault, known: &BTreeSet<String>) -> wasmtime::Result<Answers> {
             ("list by text", None, Some("MAIL".to_owned()), 0),
         ];
         for (name, domain, query, offset) in queries {
-            let query = ListQuery { domain, query, limit: Some(100), offset: Some(offset) };
+            let query = ListQuery { domain, query, limit: Some(100), offset: Some(offset), ..everything() };
             add(&mut answers, name, credentials.call_list(store.call(), &query).await?);
         }
         for n in 0..CREDENTIALS + 2 {
@@ -120,7 +121,14 @@ fn reads(vault: &Vault, known: &BTreeSet<String>) -> wasmtime::Result<Answers> {
         for id in known.iter().map(String::as_str).chain(["cred_00000000000000000000000000"]) {
             add(&mut answers, &format!("get {id}"), credentials.call_get(store.call(), id).await?);
         }
-        let report = exports.strongroom_vault_maintenance().call_verify(store.call()).await?;
+        let mut next = None;
+        let report = loop {
+            match exports.strongroom_vault_maintenance().call_verify(store.call(), next.as_deref()).await? {
+                Ok(step) if step.next.is_none() => break Ok(step.report),
+                Ok(step) => next = step.next,
+                Err(error) => break Err(error),
+            }
+        };
         add(&mut answers, "verify", report);
         Ok(answers)
     })
@@ -174,7 +182,8 @@ const CHANGES: [(&str, Change); 9] = [
     ("exclusive code that was given", |vault| exclusive(vault, CLAIMED)),
     ("exclusive code that is free", |vault| exclusive(vault, UNCLAIMED)),
     ("sweep", |vault| {
-        let called = vault.call(async |i| i.exports.strongroom_vault_maintenance().call_sweep(i.store.call()).await)?;
+        let called =
+            vault.call(async |i| i.exports.strongroom_vault_maintenance().call_sweep(i.store.call(), None).await)?;
         Ok(called.map(|_| String::new()))
     }),
 ];
@@ -435,5 +444,7 @@ fn foreign_keys_are_ignored() {
     }
     vault.store.replace(BUCKET, both);
     let beside = vault.sweep().unwrap();
-    assert_eq!((beside.examined, beside.deleted), (swept.examined, swept.deleted));
+    // The snapshots that verifications pinned come and go.
+    assert!(beside.examined.abs_diff(swept.examined) <= 2, "{beside:?} {swept:?}");
+    assert_eq!(beside.deleted, swept.deleted);
 }

@@ -400,9 +400,14 @@ mod record {
         taken();
         assert_eq!(code_of(vault.totp_code("other", EXCLUSIVE)), ErrorCode::CodeTaken, "each has its own");
 
-        assert_eq!(vault.verify().unwrap().claims, 2);
+        // Those of secrets that were replaced are kept with them, so that a restored one gives no step twice.
+        let claims = vault.verify().unwrap().claims;
+        assert!(claims > 2, "{claims}");
         vault.update("n", &secret("")).unwrap();
-        vault.delete("other", None).unwrap();
+        let other = vault.delete("other", None).unwrap();
+        assert_eq!(vault.verify().unwrap().claims, claims);
+        vault.purge("n").unwrap();
+        vault.purge(&other).unwrap();
         let report = vault.verify().unwrap();
         assert_eq!((report.claims, report.orphans), (0, 0));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strongroom_host_tests::credentials::{Changes, ListQuery, NewCredential};
 use strongroom_host_tests::types::{CodeOptions, ErrorCode};
 use strongroom_host_tests::{
-    Behaviour, Kind, MemoryStore, Native, StoreError, Vault, World, new_credential, no_changes, sample,
+    Behaviour, Kind, MemoryStore, Native, StoreError, Vault, World, everything, new_credential, no_changes, sample,
 };
 
 const BUCKET: &str = "default";
@@ -32,7 +32,7 @@ fn login(name: &str, password: &str) -> NewCredential {
 }
 
 fn names(vault: &Vault) -> Vec<String> {
-    let page = vault.list(ListQuery { domain: None, query: None, limit: None, offset: None }).unwrap();
+    let page = vault.list(everything()).unwrap();
     page.items.into_iter().map(|item| item.name).collect()
 }
 
@@ -69,7 +69,7 @@ fn each_sees_its_own_credentials_only() {
         ] {
             assert_eq!(code, ErrorCode::NotFound);
         }
-        let query = ListQuery { domain: None, query: Some(other.id.clone()), limit: None, offset: None };
+        let query = ListQuery { query: Some(other.id.clone()), ..everything() };
         assert!(vault.list(query).unwrap().items.is_empty());
     }
     assert_eq!(red.supply("github", origin, None).unwrap().values, [("password".into(), "red password".into())]);

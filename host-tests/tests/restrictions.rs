@@ -7,9 +7,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use strongroom_host::token::hash;
-use strongroom_host_tests::credentials::{Changes, ListQuery};
+use strongroom_host_tests::credentials::Changes;
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode};
-use strongroom_host_tests::{Counts, MemoryStore, Native, Program, TempDir, Vault, World, new_credential, no_changes};
+use strongroom_host_tests::{
+    Counts, MemoryStore, Native, Program, TempDir, Vault, World, everything, new_credential, no_changes,
+};
 
 const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 const SCOPES: &str = "read+totp+write+supply";
@@ -316,7 +318,7 @@ fn the_typed_functions_know_no_foreign_credential() {
                 assert!(found.shown.starts_with("ErrorCode::NotFound "), "{found:?}");
             }
         }
-        let page = vault.list(ListQuery { domain: None, query: None, limit: None, offset: None }).unwrap();
+        let page = vault.list(everything()).unwrap();
         assert_eq!(page.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), [crew.own.id.as_str()]);
         // The store as a whole is not the caller's.
         for refused in [vault.verify().map(drop), vault.sweep().map(drop), vault.init(false, None).map(drop)] {

@@ -11,15 +11,19 @@ use std::time::Instant;
 use strongroom_host_tests::credentials::{Changes, ListQuery};
 use strongroom_host_tests::types::CodeOptions;
 use strongroom_host_tests::{
-    Counts, Kind, MemoryStore, NOW, Native, SAMPLE_DOMAIN, Shape, Vault, World, no_changes, sample,
+    Counts, Kind, MemoryStore, NOW, Native, SAMPLE_DOMAIN, Shape, Vault, World, everything, no_changes, sample,
 };
 
 const SIZES: [u64; 5] = [10, 100, 1_000, 10_000, 100_000];
 /// How often each call is made, each time on other credentials.
 const ROUNDS: u64 = 20;
 const LIMIT: u64 = 20;
-/// Linear memory that a page of 100 may take, whatever the size of the vault.
-const LIST_MEMORY_MAX_BYTES: usize = 1 << 20;
+/// Linear memory that a page of 100 may take, whatever the size of the vault; a search keeps the ids of what comes before
+/// its page, here 50,000.
+const LIST_MEMORY_MAX_BYTES: usize = 2 << 20;
+
+/// Linear memory that a step of a walk over the whole store may take, whatever its size.
+const WALK_MEMORY_MAX_BYTES: usize = 16 << 20;
 
 /// What one kind of call cost, over all rounds.
 #[derive(Default)]
@@ -75,6 +79,20 @@ impl Scene {
         Native::new(&*self.vault.store, "default").shape().unwrap()
     }
 
+    /// What the audit adds to the nodes that a change reads or writes: the way to its end, and, where it is deep, a look
+    /// at its beginning.
+    fn recorded(&self, before: Shape) -> RangeInclusive<u64> {
+        let after = self.shape();
+        let splits = after.audit;
+        before.audit - 1..=after.audit - 1 + u64::from(after.audit > 2) + splits
+    }
+
+    /// What history and audit add to it.
+    fn kept(&self, before: Shape) -> RangeInclusive<u64> {
+        let (recorded, after) = (self.recorded(before), self.shape());
+        recorded.start() + before.history - 1..=recorded.end() + 2 * after.history - 1
+    }
+
     /// Another credential with every call, from all over the vault.
     fn any(&self) -> strongroom_host_tests::credentials::NewCredential {
         sample(self.any_number())
@@ -113,9 +131,14 @@ impl Scene {
             query: query.map(Into::into),
             limit: Some(limit as u32),
             offset: Some(offset as u32),
+            ..everything()
         };
         self.vault.list(query).unwrap().items.len()
     }
+}
+
+fn plus(range: RangeInclusive<u64>, more: &RangeInclusive<u64>) -> RangeInclusive<u64> {
+    range.start() + more.start()..=range.end() + more.end()
 }
 
 /// Reads without any write.
@@ -227,8 +250,9 @@ fn measure(scene: &Scene) -> String {
             drop(vault.update(&id, &Changes { values, ..no_changes() }).unwrap());
         },
     );
-    // The leaf may outgrow its node.
-    assert_commit(&update, i..=i, i..=2 * i, 0, i, "update of values by id");
+    // The leaf may outgrow its node; and what was replaced is kept.
+    let kept = scene.kept(shape);
+    assert_commit(&update, plus(i..=i, &kept), plus(i..=2 * i, &kept), 0, i + kept.end(), "update of values by id");
     let totp = scene.cost(
         |round| (id_of(&scene.any().name), round),
         |(id, round)| {
@@ -237,7 +261,9 @@ fn measure(scene: &Scene) -> String {
             drop(vault.update(&id, &Changes { totp_secret, totp_period, ..no_changes() }).unwrap());
         },
     );
-    assert_commit(&totp, i - 1..=i - 1, i - 1..=2 * i - 1, 1, i, "update of the TOTP secret by id");
+    let kept = scene.kept(shape);
+    let sets = plus(i - 1..=2 * i - 1, &kept);
+    assert_commit(&totp, plus(i - 1..=i - 1, &kept), sets, 1, i + kept.end(), "update of the TOTP secret by id");
     let ids: Vec<_> = (0..ROUNDS.min(scene.size)).map(|number| id_of(&sample(number).name)).collect();
     let rename = scene.cost(
         |round| (ids[round as usize % ids.len()].clone(), format!("renamed {round}")),
@@ -245,7 +271,9 @@ fn measure(scene: &Scene) -> String {
     );
     // The old name's place and the new one's, and a sibling on each level where a node gets too small.
     let paths = (i - 1) + 2 * (n - 1);
-    assert_commit(&rename, i - 1..=paths + n - 1, i - 1..=2 * paths + 2, 0, paths + n - 1, "update of the name by id");
+    let kept = scene.kept(shape);
+    let (gets, sets) = (plus(i - 1..=paths + n - 1, &kept), plus(i - 1..=2 * paths + 2, &kept));
+    assert_commit(&rename, gets, sets, 0, paths + n - 1 + kept.end(), "update of the name by id");
 
     // From here on the vault grows and shrinks.
     let create = scene.cost(
@@ -267,15 +295,18 @@ fn measure(scene: &Scene) -> String {
     let depth_max = grown.id.max(grown.name).max(grown.domain);
     for (cost, claims, what) in [(&create, 0, "create"), (&with_totp, 1, "create with TOTP secret")] {
         // Writes: 3 (d - 1) + 2 without a split, 6 (d - 1) + 3 at most; the swap of the root is one of them.
-        let sets = above(shape) + 1..=6 * (depth_max - 1) + 2;
-        assert_commit(cost, above(shape)..=above(grown), sets, claims, above(grown), what);
+        let recorded = scene.recorded(shape);
+        let sets = plus(above(shape) + 1..=6 * (depth_max - 1) + 2, &recorded);
+        let gets = plus(above(shape)..=above(grown), &recorded);
+        assert_commit(cost, gets, sets, claims, above(grown) + recorded.end(), what);
     }
     let delete =
         scene.cost(|round| id_of(&sample(scene.size + round).name), |id| drop(vault.delete(&id, None).unwrap()));
     let siblings = above(grown);
-    let gets = 0..=above(grown) + siblings;
-    // Besides nodes, the body and the claim become garbage.
-    assert_commit(&delete, gets, 0..=above(grown) + siblings, 0, above(grown) + siblings + 2, "delete by id");
+    let recorded = scene.recorded(shape);
+    // The trash is one more index.
+    let most = above(grown) + siblings + scene.shape().trash + recorded.end();
+    assert_commit(&delete, 0..=most, 0..=most, 0, most, "delete by id");
 
     let stored: usize = vault.store.entries("default").values().map(Vec::len).sum();
     let report = vault.verify().unwrap();
@@ -308,6 +339,7 @@ fn list_memory(scene: &Scene) {
             query: text.map(Into::into),
             limit: Some(limit),
             offset: Some(offset),
+            ..everything()
         };
         let start = Instant::now();
         let bytes = scene.vault.call(async |i| {
@@ -318,10 +350,19 @@ fn list_memory(scene: &Scene) {
         assert!(bytes <= LIST_MEMORY_MAX_BYTES, "{what}: {bytes}");
     }
     let start = Instant::now();
-    let bytes = scene.vault.call(async |i| {
-        i.allow_maintenance();
-        i.exports.strongroom_vault_maintenance().call_verify(i.store.call()).await.unwrap().unwrap();
-        i.store.memory_bytes()
-    });
-    println!("verify of {}: {} KiB of linear memory, {:.1?}", scene.size, bytes >> 10, start.elapsed());
+    let (mut bytes, mut next, mut steps) = (0, None, 0);
+    loop {
+        let (used, step) = scene.vault.call(async |i| {
+            i.allow_maintenance();
+            let verify = i.exports.strongroom_vault_maintenance().call_verify(i.store.call(), next.as_deref());
+            let step = verify.await.unwrap().unwrap();
+            (i.store.memory_bytes(), step)
+        });
+        (bytes, steps, next) = (bytes.max(used), steps + 1, step.next);
+        if next.is_none() {
+            break;
+        }
+    }
+    assert!(bytes <= WALK_MEMORY_MAX_BYTES, "verify: {bytes}");
+    println!("verify of {}: {steps} steps, {} KiB of linear memory, {:.1?}", scene.size, bytes >> 10, start.elapsed());
 }

@@ -15,13 +15,17 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 use strongroom::error::Code;
 
-/// Rebases before an action answers `contended`.
-const REBASES: usize = 16;
+/// Rebases before a change answers `contended`.
+const REBASES: usize = 64;
+/// The same of a claim of a time step.
+const CLAIM_REBASES: usize = 16;
 /// Commits, and claims of time steps, after which the own one can't be found any more.
 const COMMITS_REMEMBERED: usize = 256;
 const CLAIMS_REMEMBERED: usize = 64;
 /// Commits after which a superseded record may be deleted.
 const GRACE_COMMITS: usize = 8;
+/// Walks that can keep a snapshot at a time.
+const PINS: usize = 8;
 /// Tries to create a claim record.
 const CREATIONS: usize = 4;
 /// Changes of the root that a read survives.
@@ -40,6 +44,8 @@ pub struct Circumstances {
     pub clock_unset: bool,
     /// The caller's clock showed more than one time step since the call.
     pub clock_moved_on: bool,
+    /// A pin that was made since the call can be over: much time went by, or the clocks do not agree.
+    pub pins_end: bool,
 }
 
 pub struct Checker {
@@ -115,10 +121,10 @@ impl Checker {
 
         // What was lost took its ids along.
         let newest = if self.host.has_atomics() { self.newest.as_str() } else { "" };
-        // The first root may come with nothing in it; after that only a sweep commits without a change.
+        // The first root may come with nothing in it; after that only walks commit without a change: they pin what they read.
         let may_be_idle = (was_absent || !self.host.has_atomics())
             && (record.action.is_change() || matches!(record.action, Action::Init { .. }))
-            || record.action == Action::Sweep;
+            || record.action.is_walk();
         let mut found = None;
         for base in bases.rev() {
             let before = &self.commits[base];
@@ -248,8 +254,11 @@ impl Checker {
                 self.window(op).any(|index| record.action.effect(&self.commits[index]) == Effect::Refused(code))
             }
             Code::Contended if record.action.is_change() => commits_since >= REBASES,
+            Code::Contended if record.action.is_walk() => {
+                now.pins_end || self.walks() > PINS || commits_since >= REBASES
+            }
             Code::Contended => {
-                commits_since >= RESTARTS || (record.action.is_exclusive() && exclusive_since >= REBASES)
+                commits_since >= RESTARTS || (record.action.is_exclusive() && exclusive_since >= CLAIM_REBASES)
             }
             Code::OutcomeUnknown => {
                 let overwritten = !self.host.has_atomics() && commits_since > 0;
@@ -282,6 +291,11 @@ impl Checker {
         self.records.iter().filter(|record| record.action == Action::Sweep).count()
     }
 
+    /// How many walks there were: each that is cut short leaves a pin.
+    fn walks(&self) -> usize {
+        self.records.iter().filter(|record| record.action.is_walk()).count()
+    }
+
     /// Whether another exclusive caller, or this one's own process before, asked for codes at all.
     fn others_want_codes(&self, op: OpId) -> bool {
         self.records[op].action.is_exclusive()
@@ -290,7 +304,7 @@ impl Checker {
 }
 
 fn can_be_unclear(action: &Action) -> bool {
-    action.is_change() || action.is_exclusive() || matches!(action, Action::Init { .. } | Action::Sweep)
+    action.is_change() || action.is_walk() || action.is_exclusive() || matches!(action, Action::Init { .. })
 }
 
 fn needs_atomics(action: &Action) -> bool {
@@ -363,7 +377,7 @@ fn fits(action: &Action, reply: &Reply, snapshot: &Snapshot) -> Option<Option<Rc
     let found = |target: &Target| target.find(snapshot).cloned();
     match (action, reply) {
         (Action::Init { .. } | Action::Sweep, Reply::Done) => Some(None),
-        (Action::Verify, Reply::Counted(count)) => (*count == snapshot.len() as u64).then_some(None),
+        (Action::Verify, Reply::Verified(found)) => (found.credentials == snapshot.len() as u64).then_some(None),
         (Action::Get { target } | Action::Update { target, .. }, Reply::Cred(seen)) => {
             found(target).filter(|cred| seen.shows(cred)).map(Some)
         }

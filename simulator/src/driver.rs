@@ -1,10 +1,11 @@
 //! The actions under test, called and answered in the checker's own words.
 
-use crate::history::{Code, Reply, Seen};
+use crate::history::{Code, Reply, Seen, Verified};
 use crate::model::{Action, Change, Draft, Expected, Snapshot, Values};
 use strongroom::access::Principal;
 use strongroom::actions::{
-    self, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, PutCondition, Vault,
+    self, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, PutCondition, Report,
+    Vault,
 };
 use strongroom::catalog::InitOptions;
 use strongroom::error::Result;
@@ -16,13 +17,6 @@ use strongroom::totp;
 
 /// What the vault shows: each credential, and the values of those that were asked for.
 pub type Shown = Vec<(Seen, Option<Values>)>;
-
-/// What `verify` found.
-#[derive(Clone, Copy, Debug)]
-pub struct Verified {
-    pub credentials: u64,
-    pub orphans: u64,
-}
 
 /// Seconds of a time step, for all secrets of a run.
 const PERIOD_SECONDS: u64 = 30;
@@ -56,13 +50,16 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
             Reply::Done
         }
         Action::Sweep => {
-            vault.sweep()?;
+            sweep(&vault)?;
             Reply::Done
         }
-        Action::Verify => Reply::Counted(actions::verify(&vault)?.credentials),
+        Action::Verify => {
+            let Report { credentials, orphans, .. } = verify(&vault)?;
+            Reply::Verified(Verified { credentials, orphans })
+        }
         Action::Create { draft, key } => {
             let caller = key.as_deref().map(|key| Caller { idempotency_key: Some(key), is_retry: false });
-            Reply::Cred(seen(actions::create(&vault, &new_credential(draft), caller)?))
+            Reply::Cred(seen(actions::create(&vault, new_credential(draft), caller)?))
         }
         Action::Put { draft, expected } => {
             let condition = match expected {
@@ -70,7 +67,7 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
                 Expected::Nothing => PutCondition::Absent,
                 Expected::Version(version) => PutCondition::Version(*version),
             };
-            Reply::Cred(seen(actions::put(&vault, &new_credential(draft), condition)?.0))
+            Reply::Cred(seen(actions::put(&vault, new_credential(draft), condition)?.0))
         }
         Action::Update { target, change, expected } => {
             Reply::Cred(seen(actions::update(&vault, target.text(), &changes(change, *expected))?))
@@ -117,11 +114,27 @@ pub fn show(platform: Platform<'_>, sealer: &Sealer, before: &Snapshot) -> Resul
     }
 }
 
-/// Checks the whole store.
-pub fn verify(platform: Platform<'_>, sealer: &Sealer) -> Result<Verified> {
-    let host = Principal::host();
-    let report = actions::verify(&Vault::new(platform, sealer, &host))?;
-    Ok(Verified { credentials: report.credentials, orphans: report.orphans })
+/// All steps of a `verify`.
+fn verify(vault: &Vault<'_>) -> Result<Report> {
+    let mut next = None;
+    loop {
+        let verification = actions::verify(vault, next.as_deref())?;
+        next = verification.next;
+        if next.is_none() {
+            return Ok(verification.report);
+        }
+    }
+}
+
+/// All steps of a `sweep`.
+fn sweep(vault: &Vault<'_>) -> Result<()> {
+    let mut next = None;
+    loop {
+        next = actions::sweep(vault, next.as_deref())?.next;
+        if next.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 fn page(vault: &Vault<'_>, domain: Option<String>, limit: usize, offset: usize) -> Result<Reply> {

@@ -1,8 +1,8 @@
 //! After the actors are gone: what is left must be what was committed, on a host that behaves again.
 
 use crate::dice::Dice;
-use crate::driver::{self, Verified};
-use crate::history::Seen;
+use crate::driver;
+use crate::history::{Reply, Seen};
 use crate::model::{Action, Cred, Snapshot, Values};
 use crate::plan;
 use crate::stage::{FOREIGN, Stage};
@@ -53,15 +53,17 @@ impl Stage {
         if self.plan.host.has_atomics() {
             self.operate(Action::Sweep)?;
         }
-        let verified = self.verified()?;
-        if self.plan.host.has_atomics() && verified.orphans > 0 {
-            return Err(format!("{} orphans after the sweep", verified.orphans));
+        if let Reply::Verified(found) = self.operate(Action::Verify)?
+            && self.plan.host.has_atomics()
+            && found.orphans > 0
+        {
+            return Err(format!("{} orphans after the sweep", found.orphans));
         }
         // Records are sealed and written once, so values that were right when they were committed stay right.
         if dice.one_in(MORE_IS_CHECKED_ONE_IN) {
             self.check_contents()?;
             let draft = plan::preloaded(1000, &mut dice);
-            return self.operate(Action::Create { draft, key: None });
+            return self.operate(Action::Create { draft, key: None }).map(drop);
         }
         self.check_listed()
     }
@@ -69,7 +71,7 @@ impl Stage {
     /// A lost key is reported, or it did not matter.
     fn checked_loss(&self) -> Result<(), String> {
         let root_is_lost = !self.world.borrow().has_root();
-        match (self.as_operator(|platform| driver::verify(platform, &self.sealer)), root_is_lost) {
+        match (self.tried(Action::Verify), root_is_lost) {
             (Err(Code::StorageUninitialised), true) => self.loss_is_reported_to_readers(),
             (Err(Code::StorageCorrupt), false) => Ok(()),
             (Ok(_), false) => self.check_contents(),
@@ -108,16 +110,5 @@ impl Stage {
         let same = shown.len() == expected.len()
             && shown.iter().zip(expected.iter()).all(|(shown, cred)| is_right(shown, cred));
         if same { Ok(()) } else { Err("the vault holds in the end something else than after the last commit".into()) }
-    }
-
-    fn verified(&self) -> Result<Verified, String> {
-        let verified = self
-            .as_operator(|platform| driver::verify(platform, &self.sealer))
-            .map_err(|code| format!("verify in the end: {}", code.as_str()))?;
-        let credentials = self.checker.borrow().snapshot().len() as u64;
-        if verified.credentials != credentials {
-            return Err(format!("verify counts {} credentials of {credentials}", verified.credentials));
-        }
-        Ok(verified)
     }
 }

@@ -53,8 +53,14 @@ pub enum Reply {
     Code(Code),
     /// The values, and the current code if there is a secret.
     Supplied(Values, Option<Code>),
-    /// How many credentials there are.
-    Counted(u64),
+    Verified(Verified),
+}
+
+/// What `verify` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    pub credentials: u64,
+    pub orphans: u64,
 }
 
 /// Who called.
@@ -128,7 +134,9 @@ impl fmt::Display for Reply {
             }
             Reply::Code(Code { code, step }) => write!(f, "{code} for step {step}"),
             Reply::Supplied(values, code) => write!(f, "{values:?} {code:?}"),
-            Reply::Counted(count) => write!(f, "{count} credentials"),
+            Reply::Verified(Verified { credentials, orphans }) => {
+                write!(f, "{credentials} credentials, {orphans} orphans")
+            }
         }
     }
 }

@@ -26,7 +26,7 @@
 //! | every snapshot | no name and no id twice, ids in order of creation and above all ids there ever were, versions by one |
 //! | a read | shows one snapshot that existed between its call and its answer; a page is the whole slice asked for |
 //! | an exclusive one-time code | is given to at most one caller per credential and time step, whatever the clocks, as long as the credential has a secret |
-//! | errors | only those that have a reason: no `contended` without 16 overtaking commits (a read: 3), no `outcome_unknown` or `storage_unavailable` without a fault (or 256 commits, or four sweeps, that came in between), no `storage_corrupt` unless a key was lost |
+//! | errors | only those that have a reason: no `contended` without 64 overtaking commits (a read: 3), no `outcome_unknown` or `storage_unavailable` without a fault (or 256 commits, or four sweeps, that came in between), no `storage_corrupt` unless a key was lost |
 //! | the end | on a healthy host `verify` is clean, lists and values are those of the last commit, `sweep` leaves no orphans, a create succeeds, keys of others are untouched |
 //!
 //! What a host makes impossible, and what is asserted instead:

@@ -22,7 +22,7 @@ pub struct Cred {
     pub totp: Option<String>,
     /// The version that gave it a secret when it had none, or the first: since then its codes are shared out.
     pub claims: u64,
-    /// The idempotency key it was created with.
+    /// The idempotency key it was created with, until its first change.
     pub key: Option<String>,
 }
 
@@ -118,6 +118,11 @@ impl Action {
     /// Whether success changes what the vault holds, or may.
     pub fn is_change(&self) -> bool {
         matches!(self, Action::Create { .. } | Action::Put { .. } | Action::Update { .. } | Action::Delete { .. })
+    }
+
+    /// Whether it walks over the whole store, and so keeps a snapshot from being collected, which is a commit.
+    pub fn is_walk(&self) -> bool {
+        matches!(self, Action::Sweep | Action::Verify)
     }
 
     pub fn effect(&self, before: &Snapshot) -> Effect {
@@ -247,6 +252,8 @@ fn replaced(snapshot: &Snapshot, position: usize, change: impl FnOnce(&mut Cred)
         return Effect::Nothing;
     }
     cred.version += 1;
+    // What comes from now on is no repetition of the request that created it.
+    cred.key = None;
     if old.totp.is_none() && cred.totp.is_some() {
         cred.claims = cred.version;
     }

@@ -169,6 +169,11 @@ impl Plan {
         }
     }
 
+    /// Whether the processes' clocks show different times.
+    pub fn clocks_differ(&self) -> bool {
+        self.actors.iter().any(|actor| actor.clock != ClockFaults::default())
+    }
+
     /// Smaller plans of the same kind, the most drastic first.
     pub fn reductions(&self) -> Vec<Plan> {
         let mut smaller = Vec::new();

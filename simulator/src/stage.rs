@@ -25,6 +25,8 @@ pub const FOREIGN: [(&str, &[u8]); 3] = [
     ("sr1.aaaaaaaaaaaaaaaa.n.aaaaaaaaaaaaaaaaaaaaaaaaaa", b"a node of another project"),
     ("sr1.aaaaaaaaaaaaaaaa.seed", &[1, 0, 0, 0, 0, 0, 0, 0]),
 ];
+/// How long a walk keeps its snapshot without looking after it.
+const PIN_MS: u64 = 60_000;
 /// The checks at the end are no operations of the history.
 const NO_OP: OpId = OpId::MAX;
 
@@ -115,6 +117,7 @@ impl Stage {
             has_root: world.has_root(),
             clock_unset: clock.0 < Timestamp::CLOCK_SET,
             clock_moved_on: driver::time_step(clock.0) != driver::time_step(clock.1),
+            pins_end: self.plan.clocks_differ() || clock.1.0 - clock.0.0 >= PIN_MS / 2,
         };
         let out_of_interface = world.out_of_interface;
         drop(world);
@@ -171,11 +174,16 @@ impl Stage {
     }
 
     /// An action that must succeed.
-    pub fn operate(&self, action: Action) -> Result<(), String> {
+    pub fn operate(&self, action: Action) -> Result<Reply, String> {
+        self.tried(action.clone()).map_err(|code| format!("the operator's `{action}` answers {}", code.as_str()))
+    }
+
+    /// An action of the operator, with whatever it answers.
+    pub fn tried(&self, action: Action) -> Result<Reply, Code> {
         let op = self.invoked(Caller::Operator, action.clone());
         let outcome = self.as_operator_of(op, |platform| driver::perform(platform, &self.sealer, &action));
         self.returned(op, outcome.clone(), (Midsummer.now(), Midsummer.now()));
-        outcome.map(|_| ()).map_err(|code| format!("the operator's `{action}` answers {}", code.as_str()))
+        outcome
     }
 
     /// Something done by the operator, alone and on a host that behaves.

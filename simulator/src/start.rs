@@ -43,9 +43,9 @@ pub fn start(node_bytes: Option<u32>, credentials: usize) -> Rc<Start> {
     };
     let stage = Stage::new(&plan, Trace::default());
     let mut dice = Dice::new(0);
-    let made = stage.operate(Action::Init { node_bytes, force: false }).and_then(|()| {
+    let made = stage.operate(Action::Init { node_bytes, force: false }).and_then(|_| {
         (0..credentials).try_for_each(|position| {
-            stage.operate(Action::Create { draft: plan::preloaded(position, &mut dice), key: None })
+            stage.operate(Action::Create { draft: plan::preloaded(position, &mut dice), key: None }).map(drop)
         })
     });
     made.expect("a quiet vault takes credentials");

@@ -29,6 +29,11 @@ fn host_for(mutation: Mutation) -> &'static str {
         Mutation::DeleteBeforeCommit => "correct",
         Mutation::ReadOnce => "correct",
         Mutation::CodeOnUnclearClaim => "lost-swap",
+        Mutation::IgnorePins => "correct",
+        Mutation::SkipAudit => "correct",
+        Mutation::HistoryWithoutBody => "correct",
+        Mutation::PurgeForgetsBody => "correct",
+        Mutation::RestoreTwice => "correct",
     }
 }
 

@@ -40,12 +40,12 @@ scopes! {
     Read "read" "list and get",
     Totp "totp" "one-time codes",
     /// The answers show the metadata of the credential that was changed.
-    Write "write" "create, replace, update and delete",
+    Write "write" "create, replace, update, delete and restore",
     Supply "supply" "release of stored values, for login flows",
     /// The host asks for it, which has the browser: no action of the vault does.
     Fill "fill" "logins in a browser of the host's, without seeing values",
     /// For the project as a whole, so it can't be restricted.
-    Admin "admin" "upkeep of the project's store",
+    Admin "admin" "audit, purge and upkeep of the project's store",
 }
 
 /// A set of scopes.

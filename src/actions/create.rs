@@ -1,14 +1,16 @@
 //! `create`: stores a new credential.
 
-use super::stamp::{Caller, Stamps};
-use super::stored::{LookUp, Stored};
-use super::{CredentialView, Vault};
-use crate::catalog::{Fault, Transaction};
-use crate::credential::{CredentialId, Domain, Name, SsoProvider, Values};
+use super::change::Change;
+use super::indexes::{Holder, add as enter, find_by_name, place};
+use super::stamp::{Caller, Comparison, Stamp, Stamps};
+use super::stored::Stored;
+use super::{Action, CredentialView, Vault};
+use crate::catalog::{Fault, RecordRef, Transaction};
+use crate::credential::{AdditionalDomains, CredentialId, Description, Domain, Metadata, Name, SsoProvider, Values};
 use crate::error::{Code, Error, Result};
 use crate::secret::SecretString;
 use crate::totp::{Algorithm, Request, Totp};
-use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -39,131 +41,127 @@ pub struct NewCredential {
 pub(super) struct Parsed {
     pub name: Name,
     pub domain: Domain,
+    pub additional_domains: AdditionalDomains,
     pub values: Values,
+    pub description: Option<Description>,
+    pub metadata: Metadata,
+    pub is_archived: bool,
     pub sso_provider: Option<SsoProvider>,
     pub totp: Option<Totp>,
 }
 
 impl NewCredential {
-    pub(super) fn parse(&self) -> Result<Parsed> {
-        self.refuse_later_fields()?;
+    pub(super) fn parse(self) -> Result<Parsed> {
+        let totp = parse_totp(&self)?;
+        let domain = Domain::parse(&self.domain)?;
         Ok(Parsed {
             name: Name::parse(&self.name)?,
-            domain: Domain::parse(&self.domain)?,
-            values: Values::for_create(self.values.clone())?,
-            sso_provider: match self.sso_provider.as_deref() {
-                None | Some("") => None,
-                Some(text) => Some(SsoProvider::parse(text)?),
-            },
-            totp: parse_totp(self)?,
+            additional_domains: AdditionalDomains::parse(&self.additional_domains, &domain)?,
+            domain,
+            description: given(self.description.as_deref()).map(Description::parse).transpose()?,
+            metadata: Metadata::parse(self.metadata)?,
+            is_archived: self.archived.unwrap_or(false),
+            sso_provider: given(self.sso_provider.as_deref()).map(SsoProvider::parse).transpose()?,
+            values: Values::for_create(self.values)?,
+            totp,
         })
     }
 }
 
-impl NewCredential {
-    /// Fields that the stored form has no place for yet are refused, never dropped in silence.
-    fn refuse_later_fields(&self) -> Result<()> {
-        let is_given = !self.additional_domains.is_empty()
-            || self.description.as_deref().is_some_and(|text| !text.is_empty())
-            || !self.metadata.is_empty()
-            || self.archived == Some(true);
-        if is_given { Err(not_stored_yet()) } else { Ok(()) }
-    }
-}
-
-pub(super) fn not_stored_yet() -> Error {
-    Error::new(
-        Code::NotSupported,
-        "additional_domains, description, metadata, archived and a change of domain can't be stored yet",
-    )
+/// A text that is there and not empty.
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// Stores a new credential. `caller` lets the repetition of a request be recognised; see [`Caller`].
 ///
-/// Errors: [`Code::BadRequest`], [`Code::NameTaken`], [`Code::IdempotencyMismatch`], those of a commit.
-pub fn create(vault: &Vault<'_>, new: &NewCredential, caller: Option<Caller<'_>>) -> Result<CredentialView> {
+/// Errors: [`Code::BadRequest`], [`Code::Forbidden`] for a restricted principal, [`Code::NameTaken`],
+/// [`Code::IdempotencyMismatch`], those of a commit.
+pub fn create(vault: &Vault<'_>, new: NewCredential, caller: Option<Caller<'_>>) -> Result<CredentialView> {
+    let stamps = caller.map(|caller| Stamps::new(vault, caller, &new)).transpose()?;
     let parsed = new.parse()?;
     vault.principal.restriction.check_new(parsed.hosts())?;
-    let stamps = caller.map(|caller| Stamps::new(vault, caller, new)).transpose()?;
-    let now = vault.now();
-    let stored = vault.catalog.commit(|transaction| {
-        match Stored::find_by_name(vault, transaction, &parsed.name)? {
-            LookUp::Nothing => {}
-            LookUp::Hidden => return Err(name_taken().into()),
-            LookUp::Found(existing) => {
-                if let (Some(stamps), Some(caller)) = (&stamps, caller)
-                    && stamps.made(&existing, caller, now)?
-                {
-                    return Ok(existing);
-                }
-                return Err(name_taken().into());
+    let made = vault.change(|change| {
+        let existing = match find_by_name(vault, change, &parsed.name)? {
+            Holder::Nobody => return add(vault, change, &parsed, stamps.as_ref()).map(Ok),
+            Holder::Hidden => return Err(name_taken().into()),
+            Holder::One(existing) => existing,
+        };
+        let compare = |stamps: &Stamps<'_>| stamps.compare(existing.stamp.as_ref(), existing.created_at, vault.now());
+        match stamps.as_ref().map_or(Comparison::Unrelated, compare) {
+            Comparison::Same => Ok(Ok(existing)),
+            Comparison::Unrelated => Err(name_taken().into()),
+            Comparison::Other => {
+                let stamp = existing.stamp.clone().and_then(Stamp::missed);
+                let missed = Stored { stamp, ..existing };
+                change.insert(place(&missed), missed.entry(missed.id.as_bytes())?)?;
+                Ok(Err(stamps.as_ref().map_or_else(name_taken, Stamps::mismatch)))
             }
         }
-        add(vault, transaction, &parsed, |stored| {
-            stored.stamp = stamps.as_ref().and_then(|stamps| stamps.first().cloned());
-        })
     })?;
-    // A repetition that comes after later changes must not show a code of a secret that is gone.
-    if stored.version > 1 {
-        return Ok(CredentialView::single(stored, None));
-    }
-    Ok(parsed.view(vault, stored))
+    Ok(parsed.view(vault, made?))
 }
 
 impl Parsed {
-    /// All hosts it shall belong to.
-    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
-        core::iter::once(self.domain.as_str())
-    }
-
     /// The answer: with the current code, when there is a secret and the clock is set.
-    pub(super) fn view(&self, vault: &Vault<'_>, stored: Stored) -> CredentialView {
+    pub fn view(&self, vault: &Vault<'_>, stored: Stored) -> CredentialView {
         let code = self.totp.as_ref().and_then(|totp| totp.code_at(vault.now()).ok());
         CredentialView::single(stored, code)
+    }
+
+    /// All hosts it will belong to.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        core::iter::once(&self.domain).chain(self.additional_domains.iter()).map(Domain::as_str)
     }
 }
 
 /// Adds a credential whose name is free.
 pub(super) fn add(
     vault: &Vault<'_>,
-    transaction: &mut Transaction<'_>,
+    change: &mut Change<'_, '_>,
     parsed: &Parsed,
-    adjust: impl FnOnce(&mut Stored),
+    stamps: Option<&Stamps<'_>>,
 ) -> Result<Stored, Fault> {
-    let now = vault.now();
-    let mut stored = Stored {
-        id: next_id(vault, transaction)?,
-        name: parsed.name.as_str().to_owned(),
-        domain: parsed.domain.as_str().to_owned(),
-        created_at: now,
-        updated_at: now,
-        version: 1,
-        value_keys: Vec::new(),
-        sso_provider: parsed.sso_provider.as_ref().map(|provider| provider.as_str().to_owned()),
-        totp: None,
-        stamp: None,
-        body: None,
-        claim: None,
-    };
-    stored.set_values(transaction, &parsed.values)?;
-    stored.set_totp(vault, parsed.totp.as_ref())?;
-    stored.set_claim(vault, transaction)?;
-    adjust(&mut stored);
-    stored.add(transaction)?;
+    let id = next_id(vault, change)?;
+    let mut stored = Stored::new(id, parsed.name.clone(), parsed.domain.clone(), vault.now());
+    stored.additional_domains = parsed.additional_domains.clone();
+    stored.description = parsed.description.clone();
+    stored.metadata = parsed.metadata.clone();
+    stored.is_archived = parsed.is_archived;
+    stored.sso_provider = parsed.sso_provider.clone();
+    stored.set_values(&parsed.values, |body| change.add_body(body))?;
+    stored.set_totp(vault.sealer, vault.platform.random, parsed.totp.as_ref())?;
+    stored.claim = new_claim(vault, change, &stored)?;
+    stored.stamp = stamps.and_then(|stamps| stamps.first().cloned());
+    enter(&stored, change)?;
+    change.note(Action::Create, &stored);
     Ok(stored)
+}
+
+/// A claim record for a credential with a TOTP secret.
+pub(super) fn new_claim(
+    vault: &Vault<'_>,
+    transaction: &mut Transaction<'_>,
+    stored: &Stored,
+) -> Result<Option<RecordRef>, Fault> {
+    if stored.totp.is_some() && vault.platform.store.has_atomics() {
+        return transaction.add_claim().map(Some);
+    }
+    Ok(None)
 }
 
 pub(super) fn name_taken() -> Error {
     Error::new(Code::NameTaken, "name is taken by another credential of the project")
 }
 
-/// The id of a new credential: made of the clock and random bits, but never below the newest there ever was.
+/// The id of a new credential: made of the clock and random bits, but never below the newest there ever was, which the
+/// root remembers.
 fn next_id(vault: &Vault<'_>, transaction: &mut Transaction<'_>) -> Result<CredentialId, Fault> {
     let mut random = [0; 10];
     vault.platform.random.fill(&mut random)?;
-    let newest = CredentialId::from_bytes(transaction.newest_id());
-    let id = CredentialId::new(vault.now().0, random).max(newest.successor());
-    transaction.set_newest_id(*id.as_bytes());
+    let newest: [u8; 16] = transaction.note()?.try_into().unwrap_or_default();
+    let id = CredentialId::new(vault.now().0, random).max(CredentialId::from_bytes(newest).successor());
+    transaction.set_note(id.as_bytes().to_vec());
     Ok(id)
 }
 
@@ -189,5 +187,5 @@ pub(super) fn first_setting(
 }
 
 pub(super) fn needs_secret(field: &'static str) -> Error {
-    Error::bad_request(alloc::format!("{field} needs a totp_secret in the same request"))
+    Error::bad_request(format!("{field} needs a totp_secret in the same request"))
 }

@@ -1,6 +1,6 @@
 //! `get`: one credential's metadata.
 
-use super::stored::Stored;
+use super::indexes::find;
 use super::{CredentialView, Vault};
 use crate::credential::Selector;
 use crate::error::Result;
@@ -11,6 +11,6 @@ use crate::error::Result;
 /// of a read.
 pub fn get(vault: &Vault<'_>, id_or_name: &str) -> Result<CredentialView> {
     let selector = Selector::parse(id_or_name)?;
-    let stored = vault.catalog.read(|snapshot| Stored::find(vault, snapshot, &selector))?;
+    let stored = vault.catalog.read(|snapshot| find(vault, snapshot, &selector))?;
     Ok(CredentialView::single(stored, None))
 }

@@ -1,11 +1,14 @@
 //! `list`: pages of credentials in order of creation, oldest first, so that pages stay as they are while others append.
 
-use super::stored::{Stored, domain_prefix};
-use super::{CredentialView, Vault};
+use super::indexes::{Named, domain_prefix, is_allowed};
+use super::stored::Stored;
+use super::{CredentialView, Vault, trash};
+use crate::access::Restriction;
 use crate::catalog::{Fault, Index, Snapshot};
 use crate::credential::{CredentialId, Domain};
 use crate::error::{Code, Error, Result};
 use crate::seal::Purpose;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -18,14 +21,16 @@ pub const LIMIT_DEFAULT: i64 = 20;
 /// Which credentials to list, as the caller gave it.
 #[derive(Clone, Default)]
 pub struct ListQuery {
-    /// Exactly this domain, after normalisation.
+    /// With exactly this host, after normalisation.
     pub domain: Option<String>,
-    /// Part of the name or domain, regardless of case, or exactly the id. Empty: all.
+    /// Part of the name, of a host or of the description, regardless of case, or exactly the id. Empty: all.
     pub query: Option<String>,
     /// Those that `supply` would release to the page of this origin.
     pub origin: Option<String>,
-    /// Also those that are archived.
+    /// Those that are switched off, instead of the others.
     pub archived: bool,
+    /// Those that were deleted and can be restored, instead of the others.
+    pub deleted: bool,
     /// 1-100; absent: 20.
     pub limit: Option<i64>,
     /// From 0; absent: 0.
@@ -40,152 +45,269 @@ pub struct Page {
     pub next_offset: Option<u32>,
 }
 
+/// What a credential must fulfil to be listed.
+struct Filter {
+    domain: Option<Domain>,
+    /// In lower case.
+    text: Option<String>,
+    /// The hosts whose credentials may be released to the page; `None`: any.
+    released: Option<Vec<Domain>>,
+}
+
 /// Lists credentials.
 ///
-/// Errors: [`Code::BadRequest`], those of a read.
+/// Errors: [`Code::BadRequest`], [`Code::Forbidden`] for a principal restricted to domains that asks for what is switched
+/// off or deleted, [`Code::OriginRefused`] for an origin to which nothing is ever released, those of
+/// a read.
 pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
-    if query.origin.as_deref().is_some_and(|origin| !origin.is_empty()) {
-        return Err(Error::new(Code::NotSupported, "origin can't be looked for yet"));
-    }
     let limit = match query.limit.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => limit as usize,
         _ => return Err(Error::bad_request("limit must be a whole number from 1 to 100")),
     };
     let offset = u32::try_from(query.offset.unwrap_or(0))
         .map_err(|_| Error::bad_request("offset must be a whole number from 0 to 4294967295"))?;
-    let domain = query.domain.as_deref().filter(|text| !text.is_empty()).map(Domain::parse).transpose()?;
-    let text = query.query.as_deref().filter(|text| !text.is_empty()).map(str::to_lowercase);
-    let found = vault.catalog.read(|snapshot| {
-        let mut found = Collector { limit, skip: 0, items: Vec::new(), has_more: false };
-        if !vault.principal.restriction.is_none() {
-            found.skip = offset;
-            of_restricted(vault, snapshot, domain.as_ref(), |stored| {
-                found.add_if(stored, text.as_deref().unwrap_or_default())
-            })?;
-            return Ok(found);
-        }
-        match (&domain, &text) {
-            (None, None) => {
-                snapshot.walk(Index::Id, offset, &mut |entry| found.add(|| Stored::from_entry(entry)))?;
-            }
-            (Some(domain), None) => of_domain(snapshot, domain, offset, |read| found.add(read))?,
-            (None, Some(text)) => {
-                found.skip = offset;
-                snapshot.walk(Index::Id, 0, &mut |entry| found.add_if(Stored::from_entry(entry)?, text))?;
-            }
-            (Some(domain), Some(text)) => {
-                found.skip = offset;
-                of_domain(snapshot, domain, 0, |read| found.add_if(read()?, text))?;
-            }
-        }
-        Ok(found)
-    })?;
-    let next_offset = if found.has_more { offset.checked_add(limit as u32) } else { None };
-    Ok(Page { items: found.items.into_iter().map(CredentialView::listed).collect(), next_offset })
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let filter = Filter {
+        domain: given(&query.domain).map(|text| Domain::parse(&text)).transpose()?,
+        text: given(&query.query).map(|text| text.to_lowercase()),
+        released: given(&query.origin).map(|origin| vault.origin(&origin)).transpose()?.map(|page| page.domains()),
+    };
+    let place = match (query.deleted, query.archived) {
+        (true, _) => Index::Trash,
+        (false, true) => Index::Archive,
+        (false, false) => Index::Id,
+    };
+    let page = PageRequest { limit, offset, place };
+    let (mut found, has_more) = filter.find(vault, page)?;
+    found.truncate(limit);
+    let next_offset = if has_more { offset.checked_add(limit as u32) } else { None };
+    Ok(Page { items: found.into_iter().map(CredentialView::listed).collect(), next_offset })
 }
 
-/// Takes a page of matches, and notes whether there is one more.
+#[derive(Clone, Copy)]
+struct PageRequest {
+    limit: usize,
+    offset: u32,
+    place: Index,
+}
+
+impl Filter {
+    /// The credentials of the page, perhaps one more, and whether there are more.
+    fn find(&self, vault: &Vault<'_>, page: PageRequest) -> Result<(Vec<Stored>, bool)> {
+        let restriction = &vault.principal.restriction;
+        if let (Some(text), None, None, true, Index::Id) =
+            (&self.text, &self.domain, &self.released, restriction.is_none(), page.place)
+        {
+            // The answer to whether there are more is that of the search: some may be deleted since.
+            let mut ids = search(vault, text, page)?;
+            let has_more = ids.len() > page.limit;
+            if has_more {
+                ids.pop_last();
+            }
+            return Ok((self.of_ids(vault, PageRequest { offset: 0, ..page }, &ids)?, has_more));
+        }
+        let found = self.find_one_more(vault, page)?;
+        let has_more = found.len() > page.limit;
+        Ok((found, has_more))
+    }
+
+    /// The credentials of the page, and one more if there is one.
+    fn find_one_more(&self, vault: &Vault<'_>, page: PageRequest) -> Result<Vec<Stored>> {
+        let restriction = &vault.principal.restriction;
+        if page.place != Index::Id {
+            return match &restriction.credentials {
+                Some(ids) => self.of_ids(vault, page, &ids.iter().copied().collect()),
+                None if restriction.domains.is_none() => self.scan(vault, page),
+                // No index tells its own from others', and to look at all would tell how many others there are.
+                None => Err(Error::new(Code::Forbidden, "a caller that is restricted to domains can't list these")),
+            };
+        }
+        match (self.candidates(restriction), &self.text) {
+            (Candidates::All, _) => vault.catalog.read(|snapshot| {
+                let mut found = Collector::new(page);
+                snapshot.walk(Index::Id, page.offset, &mut |entry| Ok(found.add(Stored::from_entry(entry)?)))?;
+                Ok(found.items)
+            }),
+            (Candidates::Hosts(hosts), None) if restriction.is_none() => {
+                vault.catalog.read(|snapshot| of_hosts(snapshot, &hosts, page))
+            }
+            (Candidates::Hosts(hosts), _) => {
+                let ids = vault.catalog.read(|snapshot| {
+                    let mut ids = BTreeSet::new();
+                    for host in &hosts {
+                        ids_of_host(snapshot, host, 0, &mut |id| {
+                            ids.insert(id);
+                            ControlFlow::Continue(())
+                        })?;
+                    }
+                    Ok(ids)
+                })?;
+                self.of_ids(vault, page, &ids)
+            }
+            (Candidates::Ids(ids), _) => self.of_ids(vault, page, &ids),
+        }
+    }
+
+    /// The narrowest list of what can be on the page that an index gives.
+    fn candidates(&self, restriction: &Restriction) -> Candidates {
+        let asked = match (&self.domain, &self.released) {
+            (Some(domain), _) => Some(Vec::from([domain.clone()])),
+            (None, released) => released.clone(),
+        };
+        // What a principal may not see is not looked for, so that it does not show in what that costs.
+        let hosts = match (asked, &restriction.domains) {
+            (Some(asked), Some(own)) => Some(asked.into_iter().filter(|host| own.contains(host)).collect()),
+            (asked, own) => asked.or_else(|| own.clone()),
+        };
+        match (&restriction.credentials, hosts) {
+            (Some(ids), _) => Candidates::Ids(ids.iter().copied().collect()),
+            (None, Some(hosts)) => Candidates::Hosts(hosts),
+            (None, None) => Candidates::All,
+        }
+    }
+
+    /// Looks at credentials one by one, in the order of their ids.
+    fn of_ids(&self, vault: &Vault<'_>, page: PageRequest, ids: &BTreeSet<CredentialId>) -> Result<Vec<Stored>> {
+        vault.catalog.read(|snapshot| {
+            let mut found = Collector::new(page);
+            found.skip = page.offset;
+            for id in ids {
+                let Some(entry) = snapshot.get(page.place, id.as_bytes())? else { continue };
+                let stored = Stored::from_entry(&entry)?;
+                let is_there = page.place != Index::Trash || trash::is_visible(vault, &stored);
+                if is_there && self.wants(vault, &stored) && found.add(stored).is_break() {
+                    break;
+                }
+            }
+            Ok(found.items)
+        })
+    }
+
+    /// Looks at all credentials of an index that is small as a rule.
+    fn scan(&self, vault: &Vault<'_>, page: PageRequest) -> Result<Vec<Stored>> {
+        let mut found = Collector::new(page);
+        found.skip = page.offset;
+        vault.catalog.walk(page.place, &[], &mut |entry| {
+            let stored = Stored::from_entry(entry)?;
+            let is_there = page.place != Index::Trash || trash::is_visible(vault, &stored);
+            Ok(if is_there && self.wants(vault, &stored) { found.add(stored) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found.items)
+    }
+
+    fn wants(&self, vault: &Vault<'_>, stored: &Stored) -> bool {
+        let is_text = |text: &String| {
+            contains(stored.name.as_str(), text)
+                || stored.hosts().any(|host| host.as_str().contains(text.as_str()))
+                || stored.description.as_ref().is_some_and(|description| contains(description.as_str(), text))
+                || stored.id.to_text() == *text
+        };
+        is_allowed(&vault.principal.restriction, stored)
+            && self.domain.as_ref().is_none_or(|domain| stored.hosts().any(|host| host == domain))
+            && self.released.as_ref().is_none_or(|hosts| stored.hosts().any(|host| hosts.contains(host)))
+            && self.text.as_ref().is_none_or(is_text)
+    }
+}
+
+enum Candidates {
+    All,
+    Hosts(Vec<Domain>),
+    Ids(BTreeSet<CredentialId>),
+}
+
+/// `text` is in lower case.
+fn contains(value: &str, text: &str) -> bool {
+    value.to_lowercase().contains(text)
+}
+
+/// The ids of the page and one more, out of all credentials that are searched in the compact index of names: the oldest
+/// ones that match, but for those of earlier pages.
+fn search(vault: &Vault<'_>, text: &str, page: PageRequest) -> Result<BTreeSet<CredentialId>> {
+    let wanted = (page.offset as usize).saturating_add(page.limit).saturating_add(1);
+    let mut ids = BTreeSet::new();
+    vault.catalog.walk(Index::Name, &[], &mut |entry| {
+        let named = Named::of(&entry.value)?;
+        let name = core::str::from_utf8(&entry.key).unwrap_or_default();
+        let matches = contains(name, text)
+            || named.hosts.iter().any(|host| host.contains(text))
+            || named.description.as_deref().is_some_and(|description| contains(description, text))
+            || named.id.to_text() == text;
+        if matches && !named.is_archived {
+            ids.insert(named.id);
+            if ids.len() > wanted {
+                ids.pop_last();
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(ids.into_iter().skip(page.offset as usize).collect())
+}
+
+/// The page of the credentials that have one of these hosts.
+fn of_hosts(snapshot: &Snapshot<'_>, hosts: &[Domain], page: PageRequest) -> Result<Vec<Stored>, Fault> {
+    let mut ids = BTreeSet::new();
+    let wanted = page.limit + 1;
+    match hosts {
+        [host] => ids_of_host(snapshot, host, page.offset, &mut |id| {
+            ids.insert(id);
+            if ids.len() == wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?,
+        hosts => {
+            let most = (page.offset as usize).saturating_add(wanted);
+            for host in hosts {
+                let mut seen = 0;
+                ids_of_host(snapshot, host, 0, &mut |id| {
+                    ids.insert(id);
+                    seen += 1;
+                    if seen == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })?;
+            }
+            ids = ids.into_iter().skip(page.offset as usize).take(wanted).collect();
+        }
+    }
+    ids.iter()
+        .map(|id| {
+            let entry = snapshot.get(Index::Id, id.as_bytes())?.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+            Stored::from_entry(&entry)
+        })
+        .collect()
+}
+
+/// Visits the credentials of a host in order of creation, from the `skip`-th on.
+fn ids_of_host(
+    snapshot: &Snapshot<'_>,
+    host: &Domain,
+    skip: u32,
+    visit: &mut dyn FnMut(CredentialId) -> ControlFlow<()>,
+) -> Result<(), Fault> {
+    let prefix = domain_prefix(host.as_str());
+    let first = snapshot.rank(Index::Domain, &prefix)?;
+    snapshot.walk(Index::Domain, first.saturating_add(skip), &mut |entry| {
+        let Some(id) = entry.key.strip_prefix(prefix.as_slice()) else { return Ok(ControlFlow::Break(())) };
+        let id = id.try_into().map_err(|_| Fault::corrupt(Purpose::Node))?;
+        Ok(visit(CredentialId::from_bytes(id)))
+    })
+}
+
+/// Takes a page and one more.
 struct Collector {
     limit: usize,
     /// Matches to pass over.
     skip: u32,
     items: Vec<Stored>,
-    has_more: bool,
 }
 
 impl Collector {
-    /// Counts a match, which is read only if it is on the page.
-    fn add(&mut self, read: impl FnOnce() -> Result<Stored, Fault>) -> Result<ControlFlow<()>, Fault> {
+    fn new(page: PageRequest) -> Self {
+        Self { limit: page.limit, skip: 0, items: Vec::new() }
+    }
+
+    fn add(&mut self, stored: Stored) -> ControlFlow<()> {
         if self.skip > 0 {
             self.skip -= 1;
-        } else if self.items.len() == self.limit {
-            self.has_more = true;
-            return Ok(ControlFlow::Break(()));
-        } else {
-            self.items.push(read()?);
+            return ControlFlow::Continue(());
         }
-        Ok(ControlFlow::Continue(()))
+        self.items.push(stored);
+        if self.items.len() > self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-
-    /// `text` is in lower case.
-    fn add_if(&mut self, stored: Stored, text: &str) -> Result<ControlFlow<()>, Fault> {
-        let matches =
-            stored.name.to_lowercase().contains(text) || stored.domain.contains(text) || stored.id.to_text() == text;
-        if matches { self.add(|| Ok(stored)) } else { Ok(ControlFlow::Continue(())) }
-    }
-}
-
-/// Visits what a restricted principal may see of all credentials, or of a domain, in order of creation. What it may not
-/// see is not looked for, so that it does not show in what that costs.
-fn of_restricted(
-    vault: &Vault<'_>,
-    snapshot: &Snapshot<'_>,
-    domain: Option<&Domain>,
-    mut visit: impl FnMut(Stored) -> Result<ControlFlow<()>, Fault>,
-) -> Result<(), Fault> {
-    let restriction = &vault.principal.restriction;
-    let mut candidates: Vec<CredentialId> = Vec::new();
-    let is_wanted = |host: &Domain| domain.is_none_or(|domain| domain == host);
-    match (&restriction.credentials, &restriction.domains) {
-        (Some(ids), _) => ids.iter().for_each(|id| merge(&mut candidates, &[*id])),
-        (None, domains) => {
-            for host in domains.iter().flatten().filter(|host| is_wanted(host)) {
-                merge(&mut candidates, &ids_of_domain(snapshot, host)?);
-            }
-        }
-    }
-    for id in candidates {
-        let Some(entry) = snapshot.get(Index::Id, id.as_bytes())? else { continue };
-        let stored = Stored::from_entry(&entry)?;
-        let has_domain = domain.is_none_or(|domain| stored.hosts().any(|host| host == domain.as_str()));
-        if has_domain && restriction.allows(stored.id, stored.hosts()) && visit(stored)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Merges ids in order into others in order; what is in both stays there once.
-fn merge(ids: &mut Vec<CredentialId>, more: &[CredentialId]) {
-    let mut merged = Vec::with_capacity(ids.len() + more.len());
-    let (mut left, mut right) = (ids.iter().copied().peekable(), more.iter().copied().peekable());
-    while let Some(id) = left.peek().into_iter().chain(right.peek()).min().copied() {
-        left.next_if_eq(&id);
-        right.next_if_eq(&id);
-        merged.push(id);
-    }
-    *ids = merged;
-}
-
-fn ids_of_domain(snapshot: &Snapshot<'_>, domain: &Domain) -> Result<Vec<CredentialId>, Fault> {
-    let prefix = domain_prefix(domain.as_str());
-    let mut ids = Vec::new();
-    snapshot.walk(Index::Domain, snapshot.rank(Index::Domain, &prefix)?, &mut |entry| {
-        let Some(id) = entry.key.strip_prefix(prefix.as_slice()) else { return Ok(ControlFlow::Break(())) };
-        let id = <[u8; 16]>::try_from(id).map_err(|_| Fault::corrupt(Purpose::Node))?;
-        ids.push(CredentialId::from_bytes(id));
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(ids)
-}
-
-/// Reads the credential that a visit is about.
-type Read<'r> = &'r dyn Fn() -> Result<Stored, Fault>;
-
-/// Visits the credentials of a domain in order of creation, from the `skip`-th on. Each is read when asked for.
-fn of_domain(
-    snapshot: &Snapshot<'_>,
-    domain: &Domain,
-    skip: u32,
-    mut visit: impl FnMut(Read<'_>) -> Result<ControlFlow<()>, Fault>,
-) -> Result<(), Fault> {
-    let prefix = domain_prefix(domain.as_str());
-    let first = snapshot.rank(Index::Domain, &prefix)?;
-    snapshot.walk(Index::Domain, first.saturating_add(skip), &mut |entry| {
-        let Some(id) = entry.key.strip_prefix(prefix.as_slice()) else { return Ok(ControlFlow::Break(())) };
-        visit(&|| {
-            let entry = snapshot.get(Index::Id, id)?.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
-            Stored::from_entry(&entry)
-        })
-    })
 }

@@ -1,7 +1,7 @@
 //! Bulk loading, for imports and for large vaults in tests: many creates in one commit.
 
-use super::create::{add, name_taken};
-use super::stored::{LookUp, Stored};
+use super::create::add;
+use super::indexes::find_by_name;
 use super::{NewCredential, Vault};
 use crate::error::Result;
 use alloc::vec::Vec;
@@ -10,14 +10,12 @@ use alloc::vec::Vec;
 /// thousands at a time are a good measure.
 ///
 /// Errors: those of [`super::create()`].
-pub fn load(vault: &Vault<'_>, new: &[NewCredential]) -> Result<()> {
-    let parsed = new.iter().map(NewCredential::parse).collect::<Result<Vec<_>>>()?;
-    vault.catalog.commit(|transaction| {
+pub fn load(vault: &Vault<'_>, new: Vec<NewCredential>) -> Result<()> {
+    let parsed = new.into_iter().map(NewCredential::parse).collect::<Result<Vec<_>>>()?;
+    vault.change(|change| {
         for credential in &parsed {
-            if !matches!(Stored::find_by_name(vault, transaction, &credential.name)?, LookUp::Nothing) {
-                return Err(name_taken().into());
-            }
-            add(vault, transaction, credential, |_| ())?;
+            find_by_name(vault, change, &credential.name)?.check_nobody()?;
+            add(vault, change, credential, None)?;
         }
         Ok(())
     })

@@ -1,23 +1,36 @@
 //! What can be done with a vault: one file per action, each with the same steps: parse the input into domain types,
 //! run on a snapshot or in a commit, return a view. All faces (WIT, JSON, HTTP) call these functions.
 
+mod audit;
+mod change;
 mod create;
+mod cursor;
 mod delete;
 mod get;
 mod health;
+mod history;
+mod indexes;
 mod list;
 #[cfg(not(target_arch = "wasm32"))]
 mod load;
+mod policy;
+mod purge;
 mod put;
+mod replace;
+mod restore;
 mod stamp;
 mod stored;
 mod supply;
+mod sweep;
 mod table;
 mod totp_code;
+mod trash;
 mod update;
 mod verify;
+mod versions;
 mod view;
 
+pub use audit::{AuditEntry, AuditPage, AuditQuery, audit};
 pub use create::{NewCredential, create};
 pub use delete::delete;
 pub use get::get;
@@ -25,21 +38,27 @@ pub use health::{Health, health};
 pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, list};
 #[cfg(not(target_arch = "wasm32"))]
 pub use load::load;
+pub use policy::{AuditMode, Policy};
+pub use purge::{purge, purge_deleted};
 pub use put::{PutCondition, put};
+pub use restore::restore;
 pub use stamp::Caller;
 pub use supply::{Supplied, supply};
+pub use sweep::{Sweeping, sweep};
 pub use table::Action;
 pub use totp_code::{CodeOptions, totp_code};
 pub use update::{Changes, update};
-pub use verify::{Report, verify};
+pub use verify::{Report, Verification, verify};
+pub use versions::versions;
 pub use view::CredentialView;
 
 use crate::access::Principal;
-use crate::catalog::{Catalog, InitOptions, Swept};
+use crate::catalog::{Catalog, InitOptions};
 use crate::error::{Code, Error, Result};
 use crate::origin::{HttpOrigins, Origin};
 use crate::platform::Platform;
 use crate::seal::Sealer;
+use crate::settings::{self, Settings};
 use crate::time::Timestamp;
 
 /// The vault of one project, as it is for one principal.
@@ -47,6 +66,7 @@ pub struct Vault<'a> {
     platform: Platform<'a>,
     sealer: &'a Sealer,
     principal: &'a Principal,
+    policy: Policy,
     catalog: Catalog<'a>,
     http_origins: Result<HttpOrigins>,
 }
@@ -54,12 +74,20 @@ pub struct Vault<'a> {
 impl<'a> Vault<'a> {
     pub fn new(platform: Platform<'a>, sealer: &'a Sealer, principal: &'a Principal) -> Self {
         let http_origins = Ok(HttpOrigins::default());
-        Self { platform, sealer, principal, catalog: Catalog::new(platform, sealer), http_origins }
+        let catalog = Catalog::new(platform, sealer);
+        Self { platform, sealer, principal, policy: Policy::default(), catalog, http_origins }
     }
 
-    /// With the setting that says where values may go over http. If it can't be read, only what asks for it fails.
-    pub fn with_http_origins(self, http_origins: Result<HttpOrigins>) -> Self {
-        Self { http_origins, ..self }
+    /// The same with another policy than the default.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// With what the settings say of history, audit, and where values may go over http. If the last can't be read, only
+    /// what asks for it fails.
+    pub fn with_settings(self, settings: &dyn Settings) -> Result<Self> {
+        Ok(Self { policy: settings::policy(settings)?, http_origins: settings::http_origins(settings), ..self })
     }
 
     /// Whoever asks.
@@ -75,11 +103,6 @@ impl<'a> Vault<'a> {
     /// Prepares the store; false if it was prepared already. See [`InitOptions`].
     pub fn init(&self, options: InitOptions) -> Result<bool> {
         self.catalog.init(options)
-    }
-
-    /// Deletes what interrupted writers left behind.
-    pub fn sweep(&self) -> Result<Swept> {
-        self.catalog.sweep()
     }
 
     /// The origin that a caller names. Errors: [`Code::OriginRefused`], those of the setting.

@@ -1,13 +1,14 @@
 //! `put`: creates a credential, or replaces the one of the same name whole.
 
-use super::create::{Parsed, add, name_taken};
-use super::stored::{LookUp, Stored};
-use super::update::commit_if_changed;
-use super::{CredentialView, NewCredential, Vault};
-use crate::catalog::{Fault, Transaction};
+use super::change::Change;
+use super::create::{Parsed, add};
+use super::indexes::{Holder, find_by_name};
+use super::replace::{Secrets, replace_if_changed};
+use super::stored::Stored;
+use super::{Action, CredentialView, NewCredential, Vault};
+use crate::catalog::Fault;
 use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
-use alloc::borrow::ToOwned;
 
 /// What must hold for a put to go ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,29 +25,27 @@ pub enum PutCondition {
 }
 
 /// Creates or replaces; true when created. A replaced credential keeps its id and creation time, and its version when
-/// nothing differs.
+/// nothing differs. It may go to other sites than before: all its values are new.
 ///
-/// Errors: [`Code::BadRequest`], [`Code::PreconditionFailed`], those of a commit.
-pub fn put(vault: &Vault<'_>, new: &NewCredential, condition: PutCondition) -> Result<(CredentialView, bool)> {
+/// Errors: [`Code::BadRequest`], [`Code::PreconditionFailed`], [`Code::Forbidden`] and [`Code::NameTaken`] for a
+/// restricted principal, those of a commit.
+pub fn put(vault: &Vault<'_>, new: NewCredential, condition: PutCondition) -> Result<(CredentialView, bool)> {
     let parsed = new.parse()?;
     let restriction = &vault.principal.restriction;
     restriction.check_hosts(parsed.hosts())?;
     vault.check_conditional(condition != PutCondition::Always)?;
-    let (stored, created) =
-        vault.catalog.commit(|transaction| match Stored::find_by_name(vault, transaction, &parsed.name)? {
-            LookUp::Found(existing) => {
-                condition.check(Some(&existing))?;
-                Ok((replace(vault, transaction, existing, &parsed)?, false))
-            }
-            absent => {
-                condition.check(None)?;
-                restriction.check_new(parsed.hosts())?;
-                if matches!(absent, LookUp::Hidden) {
-                    return Err(name_taken().into());
-                }
-                Ok((add(vault, transaction, &parsed, |_| ())?, true))
-            }
-        })?;
+    let (stored, created) = vault.change(|change| match find_by_name(vault, change, &parsed.name)? {
+        Holder::One(existing) => {
+            condition.check(Some(&existing))?;
+            Ok((replace(vault, change, existing, &parsed)?, false))
+        }
+        absent => {
+            condition.check(None)?;
+            restriction.check_new(parsed.hosts())?;
+            absent.check_nobody()?;
+            Ok((add(vault, change, &parsed, None)?, true))
+        }
+    })?;
     Ok((parsed.view(vault, stored), created))
 }
 
@@ -66,16 +65,16 @@ impl PutCondition {
     }
 }
 
-fn replace(
-    vault: &Vault<'_>,
-    transaction: &mut Transaction<'_>,
-    old: Stored,
-    parsed: &Parsed,
-) -> Result<Stored, Fault> {
+fn replace(vault: &Vault<'_>, change: &mut Change<'_, '_>, old: Stored, parsed: &Parsed) -> Result<Stored, Fault> {
     let mut new = old.clone();
-    new.domain = parsed.domain.as_str().to_owned();
-    new.sso_provider = parsed.sso_provider.as_ref().map(|provider| provider.as_str().to_owned());
-    let old_values = old.values(|record| transaction.record(record))?;
+    new.domain = parsed.domain.clone();
+    new.additional_domains = parsed.additional_domains.clone();
+    new.description.clone_from(&parsed.description);
+    new.metadata = parsed.metadata.clone();
+    new.is_archived = parsed.is_archived;
+    new.sso_provider.clone_from(&parsed.sso_provider);
+    let old_values = old.values(|record| change.record(record))?;
     let values = (old_values != parsed.values).then_some(&parsed.values);
-    commit_if_changed(vault, transaction, old, new, values, Some(parsed.totp.as_ref()))
+    let secrets = Secrets { values, totp: Some(parsed.totp.as_ref()), claim: None };
+    replace_if_changed(vault, change, Action::Put, old, new, secrets)
 }

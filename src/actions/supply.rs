@@ -1,11 +1,13 @@
 //! `supply`: releases the values for the page of an origin. For the host side of a login flow only.
 
-use super::Vault;
-use super::stored::Stored;
-use super::totp_code::{CodeOptions, code};
-use crate::credential::{Domain, Selector, Values};
+use super::audit::Outcome;
+use super::indexes::find;
+use super::totp_code::{CodeOptions, check_in_use, code};
+use super::{Action, Vault};
+use crate::credential::{Selector, Values};
 use crate::error::Result;
 use crate::totp::OneTimeCode;
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 /// What a login form needs.
@@ -25,15 +27,27 @@ pub struct Supplied {
 pub fn supply(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOptions) -> Result<Supplied> {
     let selector = Selector::parse(id_or_name)?;
     let origin = vault.origin(origin)?;
-    vault.catalog.read(|snapshot| {
-        let stored = Stored::find(vault, snapshot, &selector)?;
-        origin.check([Domain::parse(&stored.domain)?].iter())?;
+    let (stored, supplied) = vault.catalog.read(|snapshot| {
+        let stored = find(vault, snapshot, &selector)?;
+        if let Err(refusal) = check_in_use(&stored).and_then(|()| origin.check(stored.hosts())) {
+            return Ok((stored, Err(refusal)));
+        }
         let values = stored.values(|record| snapshot.record(record))?;
         // Last: a code that is claimed must not be lost to another error.
         let totp = match stored.totp(vault.sealer)? {
             Some(totp) => Some(code(vault, &stored, &totp, options)?),
             None => None,
         };
-        Ok(Supplied { id: stored.id.to_text(), name: stored.name, values, sso_provider: stored.sso_provider, totp })
-    })
+        let supplied = Supplied {
+            id: stored.id.to_text(),
+            name: stored.name.as_str().to_owned(),
+            values,
+            sso_provider: stored.sso_provider.as_ref().map(|provider| provider.as_str().to_owned()),
+            totp,
+        };
+        Ok((stored, Ok(supplied)))
+    })?;
+    let outcome = supplied.as_ref().map_or_else(|error| Outcome::Refused(error.code()), |_| Outcome::Done);
+    vault.record_use(Action::Supply, &stored, outcome)?;
+    supplied
 }

@@ -1,7 +1,9 @@
 //! `totp_code`: the current one-time code. Reads neither the body nor any value.
 
-use super::Vault;
+use super::audit::Outcome;
+use super::indexes::find;
 use super::stored::Stored;
+use super::{Action, Vault};
 use crate::catalog::{Claim, Fault};
 use crate::credential::Selector;
 use crate::error::{Code, Error, Result};
@@ -19,18 +21,30 @@ pub struct CodeOptions {
 
 /// The current code.
 ///
-/// Errors: [`Code::BadRequest`], [`Code::NotFound`], [`Code::TotpNotConfigured`], [`Code::ClockUnset`],
+/// Errors: [`Code::BadRequest`], [`Code::NotFound`], [`Code::Archived`], [`Code::TotpNotConfigured`], [`Code::ClockUnset`],
 /// [`Code::CodeExpiring`], those of a read; if exclusive also [`Code::CodeTaken`], [`Code::ClockBehind`],
 /// [`Code::NotSupported`], [`Code::Contended`], [`Code::OutcomeUnknown`].
 pub fn totp_code(vault: &Vault<'_>, id_or_name: &str, options: CodeOptions) -> Result<OneTimeCode> {
     let selector = Selector::parse(id_or_name)?;
-    vault.catalog.read(|snapshot| {
-        let stored = Stored::find(vault, snapshot, &selector)?;
+    let (stored, code) = vault.catalog.read(|snapshot| {
+        let stored = find(vault, snapshot, &selector)?;
+        check_in_use(&stored)?;
         let totp = stored
             .totp(vault.sealer)?
             .ok_or_else(|| Error::new(Code::TotpNotConfigured, "the credential has no totp_secret"))?;
-        code(vault, &stored, &totp, options)
-    })
+        let code = code(vault, &stored, &totp, options)?;
+        Ok((stored, code))
+    })?;
+    vault.record_use(Action::TotpCode, &stored, Outcome::Done)?;
+    Ok(code)
+}
+
+/// Errors: [`Code::Archived`].
+pub(super) fn check_in_use(stored: &Stored) -> Result<()> {
+    if stored.is_archived {
+        return Err(Error::new(Code::Archived, "the credential is archived: it gives no codes and no values"));
+    }
+    Ok(())
 }
 
 /// The current code of a credential that was found, within the caller's wishes.

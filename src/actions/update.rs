@@ -1,14 +1,15 @@
 //! `update`: changes a credential. Values are merged; what is not named stays.
 
-use super::create::{first_setting, name_taken, needs_secret, not_stored_yet};
-use super::stored::{LookUp, Stored};
-use super::{CredentialView, Vault};
-use crate::catalog::{Fault, Transaction};
-use crate::credential::{Name, Selector, SsoProvider, Values};
-use crate::error::{Code, Error, Result};
+use super::create::{first_setting, needs_secret};
+use super::indexes::{find_by_name, find_to_change};
+use super::replace::{Secrets, check_reach, check_version, replace_if_changed};
+use super::{Action, CredentialView, Vault};
+use crate::credential::{AdditionalDomains, Description, Domain, Metadata, Name, Selector, SsoProvider};
+#[allow(unused_imports, reason = "for the documentation")]
+use crate::error::Code;
+use crate::error::{Error, Result};
 use crate::secret::SecretString;
 use crate::totp::{Algorithm, Request, Totp, TotpSettings};
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -39,48 +40,67 @@ pub struct Changes {
     pub expected_version: Option<u64>,
 }
 
+/// The changes but for the secrets, each valid by itself.
+struct Parsed {
+    name: Option<Name>,
+    domain: Option<Domain>,
+    /// `Some(None)`: cleared.
+    description: Option<Option<Description>>,
+    metadata: Option<Metadata>,
+    sso_provider: Option<Option<SsoProvider>>,
+}
+
 /// Changes a credential.
 ///
-/// Errors: [`Code::BadRequest`], [`Code::NotFound`], [`Code::NameTaken`], [`Code::PreconditionFailed`], those of a
-/// commit.
+/// Errors: [`Code::BadRequest`], [`Code::NotFound`], [`Code::NameTaken`], [`Code::PreconditionFailed`],
+/// [`Code::Forbidden`] (see [`check_reach`]), those of a commit.
 pub fn update(vault: &Vault<'_>, id_or_name: &str, changes: &Changes) -> Result<CredentialView> {
     let selector = Selector::parse(id_or_name)?;
     changes.check()?;
     vault.check_conditional(changes.expected_version.is_some())?;
-    let name = changes.name.as_deref().map(Name::parse).transpose()?;
-    let sso_provider = match changes.sso_provider.as_deref() {
-        None => None,
-        Some("") => Some(None),
-        Some(text) => Some(Some(SsoProvider::parse(text)?)),
-    };
-    let secret = changes.totp_secret.as_ref().map(SecretString::expose);
+    let parsed = changes.parse()?;
     // Before the store is asked: a secret that can't be parsed is an error whatever is stored.
     changes.parse_totp(None)?;
-    let (stored, code) = vault.catalog.commit(|transaction| {
-        let old = Stored::find_to_change(vault, transaction, &selector)?;
+    let (stored, code) = vault.change(|change| {
+        let old = find_to_change(vault, change, &selector)?;
         check_version(&old, changes.expected_version)?;
         let mut new = old.clone();
-        if let Some(name) = name.as_ref().filter(|name| name.as_str() != old.name) {
-            if !matches!(Stored::find_by_name(vault, transaction, name)?, LookUp::Nothing) {
-                return Err(name_taken().into());
-            }
-            new.name = name.as_str().to_owned();
+        if let Some(name) = parsed.name.as_ref().filter(|name| **name != old.name) {
+            find_by_name(vault, change, name)?.check_nobody()?;
+            new.name = name.clone();
         }
-        if let Some(provider) = &sso_provider {
-            new.sso_provider = provider.as_ref().map(|provider| provider.as_str().to_owned());
+        if let Some(domain) = &parsed.domain {
+            new.domain = domain.clone();
         }
+        new.additional_domains = match &changes.additional_domains {
+            Some(domains) => AdditionalDomains::parse(domains, &new.domain)?,
+            None => new.additional_domains.without(&new.domain),
+        };
+        if let Some(description) = &parsed.description {
+            new.description.clone_from(description);
+        }
+        if let Some(metadata) = &parsed.metadata {
+            new.metadata = metadata.clone();
+        }
+        if let Some(provider) = &parsed.sso_provider {
+            new.sso_provider.clone_from(provider);
+        }
+        new.is_archived = changes.archived.unwrap_or(old.is_archived);
+        vault.principal.restriction.check_hosts(new.hosts().map(Domain::as_str))?;
+        check_reach(vault, &old, &new)?;
         let values = if changes.values.is_some() || changes.remove_value_keys.is_some() {
-            let mut values = old.values(|record| transaction.record(record))?;
+            let mut values = old.values(|record| change.record(record))?;
             let remove = changes.remove_value_keys.as_deref().unwrap_or_default();
-            let changed = values.merge(remove, changes.values.clone().unwrap_or_default())?;
-            changed.then_some(values)
+            let is_changed = values.merge(remove, changes.values.as_deref().unwrap_or_default())?;
+            is_changed.then_some(values)
         } else {
             None
         };
         let totp = changes.parse_totp(old.totp.as_ref().map(|totp| totp.settings))?;
         let code = totp.as_ref().and_then(|totp| totp.code_at(vault.now()).ok());
-        let totp_change = secret.map(|_| totp.as_ref());
-        let stored = commit_if_changed(vault, transaction, old, new, values.as_ref(), totp_change)?;
+        let secrets =
+            Secrets { values: values.as_ref(), totp: changes.totp_secret.as_ref().map(|_| totp.as_ref()), claim: None };
+        let stored = replace_if_changed(vault, change, Action::Update, old, new, secrets)?;
         Ok((stored, code))
     })?;
     Ok(CredentialView::single(stored, code))
@@ -88,29 +108,43 @@ pub fn update(vault: &Vault<'_>, id_or_name: &str, changes: &Changes) -> Result<
 
 impl Changes {
     fn check(&self) -> Result<()> {
-        if self.domain.is_some()
-            || self.additional_domains.is_some()
-            || self.description.is_some()
-            || self.metadata.is_some()
-            || self.archived.is_some()
-        {
-            return Err(not_stored_yet());
-        }
         let has_secret = self.totp_secret.as_ref().is_some_and(|secret| !secret.expose().is_empty());
         if !has_secret && let Some(field) = first_setting(self.totp_algorithm, self.totp_digits, self.totp_period) {
             return Err(needs_secret(field));
         }
         let is_empty = self.name.is_none()
+            && self.domain.is_none()
+            && self.additional_domains.is_none()
             && self.values.is_none()
             && self.remove_value_keys.is_none()
+            && self.description.is_none()
+            && self.metadata.is_none()
+            && self.archived.is_none()
             && self.sso_provider.is_none()
             && self.totp_secret.is_none();
         if is_empty {
             return Err(Error::bad_request(
-                "at least one update field is required: name, values, remove_value_keys, sso_provider or totp_secret",
+                "at least one update field is required: name, domain, additional_domains, values, remove_value_keys, \
+                 description, metadata, archived, sso_provider or totp_secret",
             ));
         }
         Ok(())
+    }
+
+    fn parse(&self) -> Result<Parsed> {
+        let domain = self.domain.as_deref().map(Domain::parse).transpose()?;
+        if let Some(domains) = &self.additional_domains {
+            // Beside which domain they stand is only known later; what is wrong with them is wrong before.
+            let beside = domain.clone().unwrap_or_else(|| Domain::trusted(String::new()));
+            AdditionalDomains::parse(domains, &beside)?;
+        }
+        Ok(Parsed {
+            name: self.name.as_deref().map(Name::parse).transpose()?,
+            domain,
+            description: clearable(self.description.as_deref(), Description::parse)?,
+            metadata: self.metadata.clone().map(Metadata::parse).transpose()?,
+            sso_provider: clearable(self.sso_provider.as_deref(), SsoProvider::parse)?,
+        })
     }
 
     fn parse_totp(&self, stored: Option<TotpSettings>) -> Result<Option<Totp>> {
@@ -129,46 +163,11 @@ impl Changes {
     }
 }
 
-pub(super) fn check_version(stored: &Stored, expected: Option<u64>) -> Result<()> {
-    if expected.is_none_or(|expected| expected == stored.version) {
-        return Ok(());
+/// `Some(None)` for the empty text, which clears.
+fn clearable<T>(text: Option<&str>, parse: impl FnOnce(&str) -> Result<T>) -> Result<Option<Option<T>>> {
+    match text {
+        None => Ok(None),
+        Some("") => Ok(Some(None)),
+        Some(text) => parse(text).map(|value| Some(Some(value))),
     }
-    Err(Error::new(Code::PreconditionFailed, "the credential has another version than the expected one"))
-}
-
-/// Puts `new` in the place of `old`, with other values and with a TOTP secret (`Some(None)`: without one) where given.
-/// When that changes nothing, nothing is written, and version and time stay.
-pub(super) fn commit_if_changed(
-    vault: &Vault<'_>,
-    transaction: &mut Transaction<'_>,
-    old: Stored,
-    mut new: Stored,
-    values: Option<&Values>,
-    totp: Option<Option<&Totp>>,
-) -> Result<Stored, Fault> {
-    vault.principal.restriction.check_hosts(new.hosts())?;
-    let old_totp = old.totp(vault.sealer)?;
-    let totp_changes = totp.is_some_and(|totp| totp != old_totp.as_ref());
-    let is_changed = values.is_some()
-        || totp_changes
-        || (&new.name, &new.domain, &new.sso_provider) != (&old.name, &old.domain, &old.sso_provider);
-    if !is_changed {
-        return Ok(old);
-    }
-    if let Some(values) = values {
-        new.set_values(transaction, values)?;
-    }
-    if values.is_some() || totp_changes {
-        new.set_totp(vault, totp.unwrap_or(old_totp.as_ref()))?;
-    }
-    // A credential keeps its claim record as long as its time steps are the same: setting a secret once more must not
-    // give a step out once more.
-    let period = |stored: &Stored| stored.totp.as_ref().map(|totp| totp.settings.period());
-    if totp_changes && (new.claim.is_none() || period(&new) != period(&old)) {
-        new.set_claim(vault, transaction)?;
-    }
-    new.version += 1;
-    new.updated_at = vault.now().max(old.updated_at);
-    new.replace(&old, transaction)?;
-    Ok(new)
 }

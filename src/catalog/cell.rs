@@ -4,11 +4,12 @@
 //! A cell carries its own history: its number, and the ids of the replacements that led to it. A writer that built on
 //! number `b` finds out what became of its replacement by looking, through a fresh handle, at who made `b + 1`.
 
-use super::mutation::Mutation;
+use super::mutation;
 use super::records::Records;
 use crate::codec::{Reader, Writer};
 use crate::error::{Code, Error, Result};
-use crate::seal::{Purpose, corrupt};
+use crate::platform::Random;
+use crate::seal::Sealer;
 use crate::store::{CompareAndSwap, Swap};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -22,52 +23,42 @@ const READ_BACKS_MAX: u32 = 3;
 
 /// The state of a record that is replaced in place.
 pub trait Cell: Sized {
-    const PURPOSE: Purpose;
-    fn history(&self) -> &History;
-    fn encode(&self) -> Vec<u8>;
-    fn decode(bytes: &[u8]) -> Option<Self>;
+    fn seal(&self, sealer: &Sealer, random: &dyn Random, key: &str) -> Result<Vec<u8>>;
+    fn open(sealer: &Sealer, key: &str, bytes: &[u8]) -> Result<Self>;
+    /// 1 for the first state, one more with each replacement.
+    fn seq(&self) -> u64;
+    /// Who made this number; `None` when it lies too far back or has not happened.
+    fn commit_at(&self, seq: u64) -> Result<Option<CommitId>>;
 }
 
-/// The number of a cell's state and the ids of the replacements up to it.
+/// The ids of the last replacements, oldest first: the last one made the state they are found in.
 #[derive(Clone)]
-pub struct History {
-    /// 1 for the first state, one more with each replacement.
-    pub seq: u64,
-    /// Oldest first; the last is the one that made `seq`.
-    commits: Vec<CommitId>,
-}
+pub struct History(Vec<CommitId>);
 
 impl History {
     pub fn new(commit: CommitId) -> Self {
-        Self { seq: 1, commits: Vec::from([commit]) }
+        Self(Vec::from([commit]))
     }
 
     /// Adds a replacement and forgets all but the last `remembered`.
     pub fn advance(&mut self, commit: CommitId, remembered: usize) {
-        self.seq += 1;
-        self.commits.push(commit);
-        let excess = self.commits.len().saturating_sub(remembered);
-        self.commits.drain(..excess);
+        self.0.push(commit);
+        let excess = self.0.len().saturating_sub(remembered);
+        self.0.drain(..excess);
     }
 
-    /// Who made this number; `None` when it lies too far back or has not happened.
-    pub fn commit_at(&self, seq: u64) -> Option<CommitId> {
-        let back = usize::try_from(self.seq.checked_sub(seq)?).ok()?;
-        self.commits.iter().rev().nth(back).copied()
+    /// Who made the number that lies this far back.
+    pub fn back(&self, back: u64) -> Option<CommitId> {
+        self.0.iter().rev().nth(usize::try_from(back).ok()?).copied()
     }
 
     pub fn encode(&self, writer: &mut Writer) {
-        writer.u64(self.seq);
-        writer.u16(self.commits.len() as u16);
-        for commit in &self.commits {
-            writer.raw(commit);
-        }
+        writer.number(self.0.len() as u64);
+        self.0.iter().for_each(|commit| writer.raw(commit));
     }
 
-    pub fn decode(reader: &mut Reader) -> Option<Self> {
-        let seq = reader.u64()?;
-        let commits = (0..reader.u16()?).map(|_| reader.array()).collect::<Option<_>>()?;
-        Some(Self { seq, commits })
+    pub fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        (0..reader.count()?).map(|_| reader.array()).collect::<Option<_>>().map(Self)
     }
 }
 
@@ -88,6 +79,11 @@ pub enum Replaced<'a, C> {
 }
 
 impl<'a> Records<'a> {
+    /// A cell as a plain read shows it: possibly not the newest.
+    pub fn cell_bytes(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.platform.store.get(key)?)
+    }
+
     /// The newest state of a cell, through a fresh handle: one handle, one `current`, at most one `swap`.
     pub fn current<C: Cell>(&self, key: &str) -> Result<Option<Found<'a, C>>> {
         let store = self.platform.store;
@@ -98,12 +94,7 @@ impl<'a> Records<'a> {
             (store.get(key)?, None)
         };
         let Some(bytes) = bytes else { return Ok(None) };
-        Ok(Some(Found { state: self.open_cell(key, &bytes)?, bytes, handle }))
-    }
-
-    pub fn open_cell<C: Cell>(&self, key: &str, bytes: &[u8]) -> Result<C> {
-        let plain = self.sealer.open(C::PURPOSE, &[key.as_bytes()], bytes)?;
-        C::decode(plain.expose()).ok_or_else(|| corrupt(C::PURPOSE))
+        Ok(Some(Found { state: C::open(self.sealer, key, &bytes)?, bytes, handle }))
     }
 
     /// Replaces what was found by `next`, whose last replacement is `commit`.
@@ -117,64 +108,68 @@ impl<'a> Records<'a> {
         next: &C,
         commit: CommitId,
     ) -> Result<Replaced<'a, C>> {
-        let bytes = self.seal(C::PURPOSE, key, &next.encode())?;
-        let (base, seq) = (found.bytes, found.state.history().seq);
+        let bytes = next.seal(self.sealer, self.platform.random, key)?;
+        let (base, seq) = (found.bytes, found.state.seq());
         let mut handle = found.handle;
         for _ in 0..SWAPS_MAX {
-            let is_plain = !self.platform.store.has_atomics() || Mutation::SetInsteadOfSwap.is_on();
-            let answer = match handle.take() {
-                Some(handle) if !is_plain => handle.swap(&bytes),
-                _ if is_plain => self.platform.store.set(key, &bytes).map(|()| Swap::Stored),
-                _ => return Err(outcome_unknown()),
-            };
-            // The answer decides nothing: hosts report failures that were written and successes that were lost.
-            if Mutation::SkipReadBack.is_on() && answer == Ok(Swap::Stored) {
+            let answer = self.publish(key, handle.take(), &bytes);
+            if mutation::believes(&answer) {
                 return Ok(Replaced::Done);
             }
+            // The answer decides nothing: hosts report failures that were written and successes that were lost.
             let seen = self.read_back::<C>(key, seq).ok_or_else(outcome_unknown)?;
-            if Mutation::TrustConflict.is_on() && answer == Ok(Swap::Conflict)
-                || Mutation::NewCommitIdOnRetry.is_on() && seen.bytes == base
-            {
+            if mutation::gives_up(&answer, seen.bytes == base) {
                 return Ok(Replaced::Lost(seen));
             }
-            if seen.state.history().seq > seq {
-                return match seen.state.history().commit_at(seq + 1) {
+            if seen.state.seq() > seq {
+                return match seen.state.commit_at(seq + 1)? {
                     Some(made) if made == commit => Ok(Replaced::Done),
                     Some(_) => Ok(Replaced::Lost(seen)),
-                    None if Mutation::RebaseWhenForgotten.is_on() => Ok(Replaced::Lost(seen)),
+                    None if mutation::forgets() => Ok(Replaced::Lost(seen)),
                     None => Err(outcome_unknown()),
                 };
             }
             if seen.bytes != base {
                 return Err(outcome_unknown());
             }
-            handle = if Mutation::SwapWithoutCurrent.is_on() {
-                self.platform.store.compare_and_swap(key).ok()
-            } else {
-                seen.handle
-            };
+            handle = mutation::next_handle(self.platform.store, key, seen.handle);
         }
         Err(outcome_unknown())
     }
 
+    /// Swaps the bytes in through a handle, or sets them where there is no compare-and-swap.
+    fn publish(
+        &self,
+        key: &str,
+        handle: Option<Box<dyn CompareAndSwap + 'a>>,
+        bytes: &[u8],
+    ) -> Result<Swap, crate::store::StoreError> {
+        match mutation::handle_to_use(handle) {
+            Some(handle) => handle.swap(bytes),
+            None => self.platform.store.set(key, bytes).map(|()| Swap::Stored),
+        }
+    }
+
     /// The first state through a fresh handle that is not older than `seq`.
     fn read_back<C: Cell>(&self, key: &str, seq: u64) -> Option<Found<'a, C>> {
-        if Mutation::ReadBackByGet.is_on() {
-            let bytes = self.platform.store.get(key).ok()??;
-            let handle = self.current::<C>(key).ok()??.handle;
-            return Some(Found { state: self.open_cell(key, &bytes).ok()?, bytes, handle });
-        }
-        (0..READ_BACKS_MAX).find_map(|_| self.current::<C>(key).ok().flatten().filter(|f| f.state.history().seq >= seq))
+        let look = || {
+            let found = self.current::<C>(key).ok().flatten()?;
+            match mutation::bytes_by_get(self.platform.store, key) {
+                Some(bytes) => Some(Found { state: C::open(self.sealer, key, &bytes).ok()?, bytes, ..found }),
+                None => Some(found).filter(|found| found.state.seq() >= seq),
+            }
+        };
+        (0..READ_BACKS_MAX).find_map(|_| look())
     }
 
     /// Creates a cell under a key that nobody else writes: swap from absent, then read back.
     ///
     /// Returns the state that is there afterwards, which can be another one's.
     pub fn create_cell<C: Cell>(&self, key: &str, first: &C) -> Result<Found<'a, C>> {
-        let bytes = self.seal(C::PURPOSE, key, &first.encode())?;
+        let bytes = first.seal(self.sealer, self.platform.random, key)?;
         let store = self.platform.store;
         for _ in 0..SWAPS_MAX {
-            if !store.has_atomics() || Mutation::SetFirstRoot.is_on() {
+            if !store.has_atomics() || mutation::Mutation::SetFirstRoot.is_on() {
                 let _ = store.set(key, &bytes);
             } else if let Ok(mut handle) = store.compare_and_swap(key)
                 && let Ok(None) = handle.current()
@@ -204,12 +199,12 @@ mod tests {
     #[test]
     fn history_remembers_the_last_replacements_only() {
         let mut history = History::new([1; 8]);
-        assert_eq!((history.commit_at(0), history.commit_at(1), history.commit_at(2)), (None, Some([1; 8]), None));
+        assert_eq!((history.back(0), history.back(1)), (Some([1; 8]), None));
         for n in 0..256u64 {
             history.advance(n.to_le_bytes(), 256);
         }
-        assert_eq!(history.commit_at(1), None);
-        assert_eq!(history.commit_at(2), Some(0u64.to_le_bytes()));
-        assert_eq!(history.commit_at(history.seq), Some(255u64.to_le_bytes()));
+        assert_eq!(history.back(256), None);
+        assert_eq!(history.back(255), Some(0u64.to_le_bytes()));
+        assert_eq!(history.back(0), Some(255u64.to_le_bytes()));
     }
 }

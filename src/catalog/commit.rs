@@ -1,5 +1,4 @@
-//! The commit: one replacement of the root publishes everything an action did, in all indexes. Before it, what was
-//! written is invisible; after it, what was superseded is garbage.
+//! Committing: many writers, one root.
 
 use super::Catalog;
 use super::cell::{Found, Replaced};
@@ -12,8 +11,9 @@ use crate::error::{Code, Error, Result};
 use crate::seal::corrupt;
 use alloc::vec::Vec;
 
-/// How often an action is run again because another writer came first. There is no sleep in the component.
-const REBASES_MAX: u32 = 16;
+/// How often an action is run again because another writer came first. There is no sleep in the component. Measured in
+/// ARCHITECTURE.md, Writers side by side.
+const REBASES_MAX: u32 = 64;
 
 impl<'a> Catalog<'a> {
     /// Runs `change` on the newest root and commits what it did; again on a newer root whenever another writer came
@@ -33,44 +33,58 @@ impl<'a> Catalog<'a> {
 
     /// Not generic, so that there is one copy of it in the component.
     fn run(&self, change: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Fault>) -> Result<()> {
-        let mut base = self.root_to_build_on()?;
         // Records of attempts that are lost for good.
         let mut dead: Vec<RecordRef> = Vec::new();
-        for _ in 0..=REBASES_MAX {
+        let outcome = self.attempt(change, &mut dead);
+        // At the end, where nobody waits for it: nothing refers to them, and nothing ever will.
+        self.records.discard(&dead);
+        outcome
+    }
+
+    fn attempt(
+        &self,
+        change: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Fault>,
+        dead: &mut Vec<RecordRef>,
+    ) -> Result<()> {
+        let key = self.records.keys.root();
+        let mut base = self.root_to_build_on()?;
+        for attempt in 0..=REBASES_MAX {
             let mut transaction = Transaction::new(&self.records, base.state.clone());
             match change(&mut transaction) {
                 Ok(()) => {}
                 Err(Fault::Missing(kind)) => {
                     let newer = self.root_to_build_on()?;
                     if newer.bytes == base.bytes {
-                        self.discard(&dead);
                         return Err(corrupt(kind.purpose()));
                     }
                     base = newer;
                     continue;
                 }
-                Err(Fault::Error(error)) => {
-                    self.discard(&dead);
-                    return Err(error);
-                }
+                Err(Fault::Error(error)) => return Err(error),
             }
             if !transaction.is_changed() {
-                self.discard(&dead);
                 return Ok(());
             }
+            // Who has lost before looks before it writes: what is written for a root that is gone is in everybody's way.
+            if attempt > 0
+                && let Some(newest) = self.records.current::<Root>(&key)?
+                && newest.state.seq > base.state.seq
+            {
+                base = newest;
+                continue;
+            }
             let mut written = Vec::new();
-            let publication = match transaction.write(&dead, &mut written) {
+            let publication = match transaction.write(&mut written) {
                 Ok(publication) => publication,
                 Err(fault) => {
-                    // Nothing refers to them, and no swap is under way.
-                    self.discard(&dead);
-                    self.discard(&written);
+                    // No swap is under way.
+                    dead.append(&mut written);
                     return Err(fault.into());
                 }
             };
-            let replaced = self.records.replace(&self.records.keys.root(), base, &publication.root, publication.commit);
+            let replaced = self.records.replace(&key, base, &publication.root, publication.commit);
             if replaced.is_err() && Mutation::CleanUpAfterUnknown.is_on() {
-                self.discard(&written);
+                self.records.discard(&written);
             }
             if replaced.is_err() && Mutation::RebaseAfterUnknown.is_on() {
                 base = self.root_to_build_on()?;
@@ -78,7 +92,7 @@ impl<'a> Catalog<'a> {
             }
             match replaced? {
                 Replaced::Done => {
-                    self.discard(&publication.overflow);
+                    dead.extend(publication.doomed);
                     return Ok(());
                 }
                 Replaced::Lost(newer) => {
@@ -87,7 +101,6 @@ impl<'a> Catalog<'a> {
                 }
             }
         }
-        self.discard(&dead);
         Err(Error::new(Code::Contended, "other writers came first too often; nothing was changed").retry_after(1))
     }
 
@@ -99,14 +112,5 @@ impl<'a> Catalog<'a> {
         }
         self.create_root(Default::default())?;
         self.records.current(&key)?.ok_or_else(super::init::uninitialised)
-    }
-
-    /// Deletes records that nothing refers to or ever will. What can't be deleted is left to `sweep`.
-    pub(super) fn discard(&self, records: &[RecordRef]) {
-        if self.records.platform.store.has_atomics() {
-            for record in records {
-                self.records.delete(*record);
-            }
-        }
     }
 }

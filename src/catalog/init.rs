@@ -3,9 +3,10 @@
 //! Only the caller whose increment of the seed returns 1 goes on, and then by swap from absent and read-back: the
 //! election protects the hosts whose swap from absent overwrites, the swap protects those whose increment can lie.
 //! Nobody takes over by itself from a first writer that died, so a root that the store lost fails closed instead of
-//! showing an empty vault.
+//! showing an empty vault; so do records of the project without seed and root.
 
 use super::Catalog;
+use super::cell::Cell;
 use super::mutation::Mutation;
 use super::root::{NODE_BYTES, NODE_BYTES_DEFAULT, Root};
 use crate::error::{Code, Error, Result};
@@ -39,10 +40,20 @@ impl Catalog<'_> {
         Ok(self.records.platform.store.get(&self.records.keys.seed())?.is_some())
     }
 
+    /// Whether the store holds records of the project: with neither seed nor root that is a vault that was damaged, not
+    /// an empty one. Builds that can't list keys can't tell.
+    pub(super) fn has_remains(&self) -> Result<bool> {
+        if self.records.platform.store.can_list_keys() { self.records.any_listed() } else { Ok(false) }
+    }
+
     /// True if the root that is there afterwards is this caller's.
     pub(super) fn create_root(&self, options: InitOptions) -> Result<bool> {
         let store = self.records.platform.store;
         let seed = self.records.keys.seed();
+        // Before the election: a seed that this leaves behind would make the remains look like a vault in its making.
+        if !options.force && !self.is_seeded()? && self.has_remains()? {
+            return Err(uninitialised());
+        }
         let elected = if Mutation::NoElection.is_on() {
             true
         } else if store.has_atomics() {
@@ -63,11 +74,9 @@ impl Catalog<'_> {
             };
         }
         let node_bytes = options.node_bytes.unwrap_or(NODE_BYTES_DEFAULT);
-        let commit = self.records.fresh_commit_id()?;
-        let root = Root::new(node_bytes, commit)
-            .ok_or_else(|| Error::new(Code::Internal, "an empty root could not be encoded"))?;
-        let found = self.records.create_cell(&key, &root)?;
-        Ok(found.state.history.commit_at(1) == Some(commit))
+        let commit = self.records.random()?;
+        let found = self.records.create_cell(&key, &Root::new(node_bytes, commit))?;
+        Ok(found.state.commit_at(1)? == Some(commit))
     }
 }
 

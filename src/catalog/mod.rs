@@ -1,19 +1,23 @@
 //! An ordered, transactional index over a key-value store that has no transactions.
 //!
-//! One [`root`] record per project refers to everything else. Three copy-on-write B+trees ([`node`], [`tree`]) lie below
+//! One [`root`] record per project refers to everything else. Copy-on-write B+trees ([`node`], [`tree`]) lie below
 //! it; a change writes new nodes under fresh keys and then replaces the root in one compare-and-swap ([`cell`],
 //! [`commit`]). The catalog knows keys, values and the records they own, nothing of credentials.
 
 mod cell;
 mod claim;
 mod commit;
+mod examine;
 mod fault;
+mod index;
 mod init;
+mod leaf;
 #[cfg(feature = "mutations")]
 pub mod mutation;
 #[cfg(not(feature = "mutations"))]
-mod mutation;
+pub(crate) mod mutation;
 mod node;
+mod pin;
 mod record;
 mod records;
 mod root;
@@ -22,19 +26,25 @@ mod sweep;
 mod transaction;
 mod tree;
 
-pub use claim::{Claim, unclaimed};
+pub use claim::Claim;
+pub use examine::{Examined, Visitor};
 pub use fault::Fault;
+pub use index::{Index, PerIndex};
 pub use init::InitOptions;
 pub use node::Entry;
+pub use pin::{PinId, Pinned};
 pub use record::{Kind, RecordRef};
-pub use root::{Index, NODE_BYTES_DEFAULT};
+pub use root::NODE_BYTES_DEFAULT;
 pub use snapshot::Snapshot;
-pub use sweep::{Structure, Swept};
+pub use sweep::{Share, Swept};
 pub use transaction::Transaction;
 
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::seal::{Sealer, corrupt};
+use alloc::vec::Vec;
+use cell::Cell;
+use core::ops::ControlFlow;
 use mutation::Mutation;
 use records::Records;
 use root::Root;
@@ -68,14 +78,53 @@ impl<'a> Catalog<'a> {
         value.ok_or_else(|| Error::new(Code::Internal, "a read without a result"))
     }
 
+    /// Visits the entries of an index in order, from `from` on, until `visit` breaks. Beside writers: where a record has
+    /// been deleted meanwhile, the walk goes on where it was, on a newer root. So it sees each entry that is there all
+    /// the time, once, and needs no snapshot to stay; what comes and goes meanwhile it may see or not.
+    ///
+    /// Errors: those of `visit`; [`Code::StorageCorrupt`]; [`Code::Contended`] when it can't get past an entry.
+    pub fn walk(
+        &self,
+        index: Index,
+        from: &[u8],
+        visit: &mut dyn FnMut(&Entry) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut next = from.to_vec();
+        loop {
+            let (mut is_over, mut has_moved) = (false, false);
+            let walked = self.read(|snapshot| {
+                let from = next.clone();
+                snapshot.walk_from(index, &from, &mut |entry| {
+                    let flow = visit(entry)?;
+                    // The next key there can be.
+                    next.clone_from(&entry.key);
+                    next.push(0);
+                    has_moved = true;
+                    is_over |= flow.is_break();
+                    Ok(flow)
+                })?;
+                is_over = true;
+                Ok(())
+            });
+            match walked {
+                Ok(()) if is_over => return Ok(()),
+                // A walk that gets on is not contended, however many writers there are.
+                Err(error) if error.code() == Code::Contended && has_moved => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Not generic, so that there is one copy of it in the component.
     fn run_query(&self, query: &mut dyn FnMut(&Snapshot<'_>) -> Result<(), Fault>) -> Result<()> {
-        let mut bytes = match self.records.root_bytes()? {
+        let key = self.records.keys.root();
+        let mut bytes = match self.records.cell_bytes(&key)? {
             Some(bytes) => Some(bytes),
             None => self.newest_root_bytes()?,
         };
         for _ in 0..=RESTARTS_MAX {
-            let root: Option<Root> = bytes.as_deref().map(|bytes| self.records.open_root(bytes)).transpose()?;
+            let open = |bytes: &[u8]| <Root as Cell>::open(self.records.sealer, &key, bytes);
+            let root: Option<Root> = bytes.as_deref().map(open).transpose()?;
             match query(&Snapshot::new(&self.records, root.as_ref())) {
                 Ok(()) => return Ok(()),
                 Err(Fault::Error(error)) => return Err(error),
@@ -94,20 +143,25 @@ impl<'a> Catalog<'a> {
     /// Claims a time step of a claim record; see [`Claim`]. The record is one that a snapshot referred to: if it is
     /// gone since, that is [`Fault::Missing`].
     pub fn claim(&self, record: RecordRef, step: u64) -> Result<Claim, Fault> {
-        claim::claim(&self.records, record, step)
+        self.records.claim(record, step)
     }
 
-    /// A fresh claim record's content.
-    pub fn new_claim(&self) -> Result<crate::secret::SecretBytes> {
-        Ok(unclaimed(self.records.fresh_commit_id()?))
+    /// Whether the vault was ever written to. Errors: those of a read.
+    pub fn is_written(&self) -> Result<bool> {
+        Ok(self.newest_root_bytes()?.is_some())
+    }
+
+    /// The size of a claim record; it must open.
+    pub fn claim_bytes(&self, record: RecordRef) -> Result<u64, Fault> {
+        self.records.claim_bytes(record)
     }
 
     /// The newest root; `None` when the vault was never written.
-    fn newest_root_bytes(&self) -> Result<Option<alloc::vec::Vec<u8>>> {
+    fn newest_root_bytes(&self) -> Result<Option<Vec<u8>>> {
         if let Some(found) = self.records.current::<Root>(&self.records.keys.root())? {
             return Ok(Some(found.bytes));
         }
-        if self.is_seeded()? { Err(init::uninitialised()) } else { Ok(None) }
+        if self.is_seeded()? || self.has_remains()? { Err(init::uninitialised()) } else { Ok(None) }
     }
 }
 

@@ -1,5 +1,44 @@
 //! Faults put into the protocol on purpose, so that a test can show that the simulator catches each of them. Without the
-//! feature `mutations` none of them is compiled in.
+//! feature `mutations` none of them is compiled in, and each of the functions here says what the protocol does.
+
+use crate::store::{CompareAndSwap, Store, StoreError, Swap};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Whether the answer of a swap decides that it happened. It never does.
+pub(super) fn believes(answer: &Result<Swap, StoreError>) -> bool {
+    Mutation::SkipReadBack.is_on() && matches!(answer, Ok(Swap::Stored))
+}
+
+/// Whether a swap counts as lost before somebody else's is seen in its place. It never does.
+pub(super) fn gives_up(answer: &Result<Swap, StoreError>, is_unchanged: bool) -> bool {
+    Mutation::TrustConflict.is_on() && matches!(answer, Ok(Swap::Conflict))
+        || Mutation::NewCommitIdOnRetry.is_on() && is_unchanged
+}
+
+/// Whether a swap counts as lost when its number is no longer remembered. It never does.
+pub(super) fn forgets() -> bool {
+    Mutation::RebaseWhenForgotten.is_on()
+}
+
+/// What to swap through: the handle; `None`: not at all.
+pub(super) fn handle_to_use(handle: Option<Box<dyn CompareAndSwap + '_>>) -> Option<Box<dyn CompareAndSwap + '_>> {
+    handle.filter(|_| !Mutation::SetInsteadOfSwap.is_on())
+}
+
+/// What to swap through the next time: the handle of the read-back.
+pub(super) fn next_handle<'a>(
+    store: &'a dyn Store,
+    key: &str,
+    read_back: Option<Box<dyn CompareAndSwap + 'a>>,
+) -> Option<Box<dyn CompareAndSwap + 'a>> {
+    if Mutation::SwapWithoutCurrent.is_on() { store.compare_and_swap(key).ok() } else { read_back }
+}
+
+/// What to read back by: `None`: by the handle.
+pub(super) fn bytes_by_get(store: &dyn Store, key: &str) -> Option<Vec<u8>> {
+    if Mutation::ReadBackByGet.is_on() { store.get(key).ok()? } else { None }
+}
 
 /// A rule of the protocol that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +75,21 @@ pub enum Mutation {
     ReadOnce,
     /// After an unclear claim of a time step its code is given.
     CodeOnUnclearClaim,
+    /// What a pinned snapshot still refers to is deleted with other garbage.
+    IgnorePins,
+    /// A change is committed without its audit entry.
+    SkipAudit,
+    /// What a change replaced is kept without the record that holds its values.
+    HistoryWithoutBody,
+    /// What is purged leaves its records behind.
+    PurgeForgetsBody,
+    /// A deleted credential that is restored stays in the trash.
+    RestoreTwice,
 }
 
 impl Mutation {
     #[cfg(feature = "mutations")]
-    pub const ALL: [Mutation; 16] = [
+    pub const ALL: [Mutation; 21] = [
         Mutation::SkipReadBack,
         Mutation::TrustConflict,
         Mutation::ReadBackByGet,
@@ -57,6 +106,11 @@ impl Mutation {
         Mutation::DeleteBeforeCommit,
         Mutation::ReadOnce,
         Mutation::CodeOnUnclearClaim,
+        Mutation::IgnorePins,
+        Mutation::SkipAudit,
+        Mutation::HistoryWithoutBody,
+        Mutation::PurgeForgetsBody,
+        Mutation::RestoreTwice,
     ];
 
     /// Whether this thread runs with the mutation.

@@ -21,16 +21,19 @@ pub enum Kind {
     Body,
     /// Coordinates the exclusive one-time codes of one credential; the only kind that is overwritten, by swap.
     Claim,
+    /// The top nodes of a root that somebody still reads; see [`super::pin`].
+    Snapshot,
 }
 
 impl Kind {
-    const ALL: [Kind; 3] = [Kind::Node, Kind::Body, Kind::Claim];
+    const ALL: [Kind; 4] = [Kind::Node, Kind::Body, Kind::Claim, Kind::Snapshot];
 
     const fn letter(self) -> u8 {
         match self {
             Kind::Node => b'n',
             Kind::Body => b'b',
             Kind::Claim => b'x',
+            Kind::Snapshot => b's',
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
             Kind::Node => Purpose::Node,
             Kind::Body => Purpose::Body,
             Kind::Claim => Purpose::Claim,
+            Kind::Snapshot => Purpose::Snapshot,
         }
     }
 }

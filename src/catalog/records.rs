@@ -1,17 +1,11 @@
-//! Sealed records in the bucket: reading, writing and deleting them one by one.
+//! Sealed records in the bucket that are written once: reading, writing and deleting them one by one.
 
-use super::cell::CommitId;
 use super::fault::Fault;
-use super::node::Node;
 use super::record::{KeySpace, Kind, RecordRef};
-use super::root::Root;
-use super::tree::Source;
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::seal::{Purpose, Sealer};
-use crate::secret::SecretBytes;
-use alloc::rc::Rc;
-use alloc::vec::Vec;
+use crate::seal::{Opened, Sealer};
+use alloc::string::String;
 
 /// The records of one project.
 pub struct Records<'a> {
@@ -25,17 +19,8 @@ impl<'a> Records<'a> {
         Self { platform, sealer, keys: KeySpace::new(sealer.project()) }
     }
 
-    /// The root as a plain read shows it: possibly not the newest.
-    pub fn root_bytes(&self) -> Result<Option<Vec<u8>>> {
-        Ok(self.platform.store.get(&self.keys.root())?)
-    }
-
-    pub fn open_root(&self, bytes: &[u8]) -> Result<Root> {
-        self.open_cell(&self.keys.root(), bytes)
-    }
-
     /// Opens a record. A plain read may not show it yet, so a miss is checked by a handle before it counts.
-    pub fn read(&self, record: RecordRef) -> Result<SecretBytes, Fault> {
+    pub fn read(&self, record: RecordRef) -> Result<Opened, Fault> {
         let key = self.keys.record(record);
         let store = self.platform.store;
         let bytes = match store.get(&key)? {
@@ -45,13 +30,14 @@ impl<'a> Records<'a> {
             }
             None => return Err(Fault::Missing(record.kind)),
         };
-        Ok(self.sealer.open(record.kind.purpose(), &[key.as_bytes()], &bytes)?)
+        Ok(self.sealer.open_head(record.kind.purpose(), &[key.as_bytes()], bytes)?)
     }
 
     /// Writes a record that was never written before.
-    pub fn write(&self, record: RecordRef, plaintext: &[u8]) -> Result<()> {
+    pub fn write(&self, record: RecordRef, head: &[u8], parts: &[&[u8]]) -> Result<()> {
         let key = self.keys.record(record);
-        let sealed = self.seal(record.kind.purpose(), &key, plaintext)?;
+        let random = self.platform.random;
+        let sealed = self.sealer.seal_parts(random, record.kind.purpose(), &[key.as_bytes()], head, parts)?;
         Ok(self.platform.store.set(&key, &sealed)?)
     }
 
@@ -60,27 +46,46 @@ impl<'a> Records<'a> {
         self.platform.store.delete(&self.keys.record(record)).is_ok()
     }
 
-    pub fn seal(&self, purpose: Purpose, key: &str, plaintext: &[u8]) -> Result<Vec<u8>> {
-        self.sealer.seal(self.platform.random, purpose, &[key.as_bytes()], plaintext)
+    /// Deletes records that nothing refers to or ever will. What can't be deleted is left to `sweep`; without
+    /// compare-and-swap nothing ever is.
+    pub fn discard(&self, records: &[RecordRef]) {
+        if self.platform.store.has_atomics() {
+            for record in records {
+                self.delete(*record);
+            }
+        }
     }
 
     /// A name for a record that was never used before.
     pub fn fresh(&self, kind: Kind) -> Result<RecordRef> {
-        let mut random = [0; 16];
-        self.platform.random.fill(&mut random)?;
-        Ok(RecordRef { kind, random })
+        Ok(RecordRef { kind, random: self.random()? })
     }
 
-    pub fn fresh_commit_id(&self) -> Result<CommitId> {
-        let mut id = CommitId::default();
-        self.platform.random.fill(&mut id)?;
-        Ok(id)
+    /// Random bytes that nobody draws again.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.platform.random.fill(&mut bytes)?;
+        Ok(bytes)
     }
-}
 
-impl Source for Records<'_> {
-    fn node(&self, record: RecordRef) -> Result<Rc<Node>, Fault> {
-        let plain = self.read(record)?;
-        Node::decode(plain.expose()).map(Rc::new).ok_or_else(|| Fault::corrupt(Purpose::Node))
+    /// Visits each record of the project that the bucket lists. Keys of others and keys that are no record are passed
+    /// over.
+    pub fn for_each_listed(&self, mut visit: impl FnMut(RecordRef)) -> Result<()> {
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = self.platform.store.list_keys(cursor.as_deref())?;
+            page.keys.iter().filter_map(|key| self.keys.parse(key)).for_each(&mut visit);
+            match page.cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether the bucket lists any record of the project. Errors: those of the store.
+    pub fn any_listed(&self) -> Result<bool> {
+        let mut found = false;
+        self.for_each_listed(|_| found = true)?;
+        Ok(found)
     }
 }

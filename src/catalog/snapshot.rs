@@ -1,15 +1,15 @@
 //! Reading: one root is one snapshot.
 
 use super::fault::Fault;
+use super::index::{Index, PerIndex};
 use super::node::{Entry, Node};
 use super::record::RecordRef;
 use super::records::Records;
-use super::root::{Index, Root};
-use super::tree::{self, Cached};
-use crate::seal::Purpose;
-use crate::secret::SecretBytes;
+use super::root::Root;
+use super::tree::{self, Cached, Visit};
+use crate::error::Result;
+use crate::seal::{Opened, Purpose};
 use core::cell::OnceCell;
-use core::ops::ControlFlow;
 
 /// Nodes that a query keeps for its next lookup: the upper levels of two indexes and some leaves, a quarter of a MiB.
 const NODES_MAX: usize = 16;
@@ -20,13 +20,13 @@ pub struct Snapshot<'s> {
     nodes: Cached<'s>,
     /// `None`: an empty vault that was never written.
     root: Option<&'s Root>,
-    /// Top nodes that were looked at, by index.
-    tops: [OnceCell<Node>; 3],
+    /// Top nodes that were looked at.
+    tops: PerIndex<OnceCell<Node>>,
 }
 
 impl<'s> Snapshot<'s> {
     pub(super) fn new(records: &'s Records<'s>, root: Option<&'s Root>) -> Self {
-        Self { records, nodes: Cached::new(records, NODES_MAX), root, tops: Default::default() }
+        Self { records, nodes: Cached::new(records, NODES_MAX), root, tops: PerIndex::default() }
     }
 
     /// How many entries an index has.
@@ -45,33 +45,32 @@ impl<'s> Snapshot<'s> {
     }
 
     /// Visits the entries of an index in order, from the `skip`-th on, until `visit` breaks.
-    pub fn walk(
-        &self,
-        index: Index,
-        mut skip: u32,
-        visit: &mut dyn FnMut(&Entry) -> Result<ControlFlow<()>, Fault>,
-    ) -> Result<(), Fault> {
-        tree::walk(&self.nodes, self.top(index)?, &mut skip, visit).map(|_| ())
+    pub fn walk(&self, index: Index, skip: u32, visit: Visit<'_>) -> Result<(), Fault> {
+        tree::walk(&self.nodes, self.top(index)?, skip, visit)
+    }
+
+    /// Visits the entries of an index in order, from the first that is not below `from`, until `visit` breaks.
+    pub fn walk_from(&self, index: Index, from: &[u8], visit: Visit<'_>) -> Result<(), Fault> {
+        self.walk(index, self.rank(index, from)?, visit)
     }
 
     /// Opens a record that an entry owns.
-    pub fn record(&self, record: RecordRef) -> Result<SecretBytes, Fault> {
+    pub fn record(&self, record: RecordRef) -> Result<Opened, Fault> {
         self.records.read(record)
     }
 
-    pub(super) fn root(&self) -> Option<&Root> {
-        self.root
+    pub(super) fn source(&self) -> &dyn tree::Source {
+        self.records
     }
 
-    fn top(&self, index: Index) -> Result<&Node, Fault> {
-        let corrupt = || Fault::corrupt(Purpose::Root);
-        let cell = self.tops.get(index as usize).ok_or_else(corrupt)?;
+    pub(super) fn top(&self, index: Index) -> Result<&Node, Fault> {
+        let cell = self.tops.get(index).ok_or_else(|| Fault::corrupt(Purpose::Root))?;
         if let Some(top) = cell.get() {
             return Ok(top);
         }
         let top = match self.root {
             None => Node::default(),
-            Some(root) => root.top(index).ok_or_else(corrupt)?,
+            Some(root) => root.top(index)?,
         };
         Ok(cell.get_or_init(|| top))
     }

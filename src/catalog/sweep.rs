@@ -1,15 +1,18 @@
-//! Upkeep: walking over everything, and removing what interrupted writers left behind.
+//! Records that nothing refers to: finding them, and removing what interrupted writers left behind.
+//!
+//! The records of a project are looked at in shares, by the first bits of their random keys, so that the set of those in
+//! use takes bounded memory however many there are.
 
-use super::Catalog;
-use super::cell::Cell;
+use super::cell::Found;
+use super::examine::Visitor;
 use super::fault::Fault;
+use super::index::Index;
 use super::mutation::Mutation;
-use super::node::{Link, Node};
-use super::record::{Kind, RecordRef};
-use super::root::{Index, Root};
-use super::snapshot::Snapshot;
-use super::tree::Source;
-use crate::error::{Code, Error, Result};
+use super::node::Entry;
+use super::record::RecordRef;
+use super::root::Root;
+use super::{Catalog, PinId, Pinned};
+use crate::error::{Code, Result};
 use crate::seal::Purpose;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -23,160 +26,154 @@ pub struct Swept {
     pub deleted: u64,
 }
 
-/// What a walk over the whole structure found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Structure {
-    /// Levels of each index in the order of [`Index::ALL`], the top in the root included.
-    pub depths: [u32; 3],
-    /// Nodes outside the root.
-    pub nodes: u64,
-    /// Bytes of the root and the nodes before they are sealed.
-    pub bytes: u64,
-    /// Everything the root refers to, its garbage excluded.
-    pub reachable: BTreeSet<RecordRef>,
-    /// Garbage the root remembers.
-    pub garbage: Vec<RecordRef>,
+/// Records in a share, about: some megabytes while they are looked at.
+const SHARE_RECORDS: u64 = 65_536;
+const SHARES_MAX: u64 = 1 << 16;
+/// Leaves that are looked at before the pin is looked after.
+const LEAVES_AT_ONCE: u32 = 256;
+
+/// One of the shares that records are divided into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub number: u64,
+    /// A power of two.
+    pub of: u64,
 }
 
-impl Structure {
-    /// Whether a record is in use, or known to be garbage.
-    pub fn refers_to(&self, record: &RecordRef) -> bool {
-        self.reachable.contains(record) || self.garbage.contains(record)
+impl Share {
+    /// The first share when there are about this many records.
+    pub fn first(records: u64) -> Self {
+        Self { number: 0, of: records.div_ceil(SHARE_RECORDS).next_power_of_two().min(SHARES_MAX) }
+    }
+
+    pub fn next(self) -> Option<Self> {
+        let number = self.number + 1;
+        (number < self.of).then_some(Self { number, ..self })
+    }
+
+    fn has(self, record: &RecordRef) -> bool {
+        let [first, second, ..] = record.random;
+        u64::from(u16::from_be_bytes([first, second])) & (self.of - 1) == self.number
     }
 }
 
 impl Catalog<'_> {
-    /// Deletes the records that neither the root nor its garbage refers to.
+    /// Deletes the records of a share that neither the root nor its garbage refers to.
     ///
-    /// The keys are listed first; then an empty commit is made on a root that refers to none of the doomed; only then
-    /// are they deleted. A writer that was under way builds on an older root: its swap can no longer land, and when it
-    /// builds on the new one it writes everything anew.
+    /// The keys are listed first; then a root is pinned, which is a commit; then what it and other pinned roots refer to
+    /// is struck off; the rest is deleted. A writer that was under way when the keys were listed builds on the pinned root at the latest: its
+    /// swap can no longer land, and when it builds on a newer one it writes everything anew. So what the pinned root does
+    /// not refer to, no later one ever will.
     ///
-    /// Errors: [`Code::NotSupported`] without compare-and-swap; those of [`Catalog::commit`].
-    pub fn sweep(&self) -> Result<Swept> {
-        if !self.records.platform.store.has_atomics() {
-            return Err(Error::new(Code::NotSupported, "sweep needs a key-value store with compare-and-swap"));
+    /// Errors: [`Code::NotSupported`](crate::error::Code::NotSupported) without compare-and-swap; those of
+    /// [`Catalog::pin`].
+    pub fn sweep(&self, share: Share) -> Result<Swept> {
+        self.check_atomics()?;
+        let mut unused = self.listed(share)?;
+        let examined = unused.len() as u64;
+        // What is garbage now may be deleted by the commits of this sweep.
+        self.strike_off_newest(&mut unused)?;
+        let strike = &mut |record| {
+            unused.remove(&record);
+        };
+        if Mutation::SweepWithoutCommit.is_on() {
+            self.unpinned()?.references(strike)?;
+        } else {
+            let id = self.pin()?;
+            let struck = self.strike_off_pinned(id, strike);
+            self.unpin(id)?;
+            struck?;
         }
-        let listed = self.listed()?;
-        let doomed = self.commit(|transaction| {
-            let mut structure = Structure::default();
-            self.examine(transaction.root(), &mut structure)?;
-            let doomed: Vec<RecordRef> = listed.iter().filter(|record| !structure.refers_to(record)).copied().collect();
-            if !doomed.is_empty() && !Mutation::SweepWithoutCommit.is_on() {
-                transaction.touch();
+        self.strike_off_newest(&mut unused)?;
+        let deleted = unused.iter().filter(|record| self.records.delete(**record)).count();
+        Ok(Swept { examined, deleted: deleted as u64 })
+    }
+
+    /// How many records of a share nothing refers to, neither the pinned snapshot nor the newest root. Fails when two
+    /// entries own the same one.
+    pub fn orphans(&self, pinned: &Pinned<'_>, share: Share) -> Result<u64> {
+        let mut used = BTreeSet::new();
+        let mut is_broken = false;
+        pinned.references(&mut |record| is_broken |= share.has(&record) && !used.insert(record))?;
+        if is_broken {
+            return Err(crate::seal::corrupt(Purpose::Node));
+        }
+        let mut unused = self.listed(share)?;
+        unused.retain(|record| !used.contains(record));
+        self.strike_off_newest(&mut unused)?;
+        Ok(unused.len() as u64)
+    }
+
+    /// How many superseded records later commits will delete.
+    pub fn garbage(&self) -> Result<u64> {
+        self.newest()?.map_or(Ok(0), |newest| Ok(newest.state.garbage()?.len() as u64))
+    }
+
+    fn newest(&self) -> Result<Option<Found<'_, Root>>> {
+        self.records.current(&self.records.keys.root())
+    }
+
+    /// Visits what the own pin refers to, all of it or it fails: a writer whose clock is ahead can end it at once. Then
+    /// what the pins of other walks refer to, as far as they are still there.
+    fn strike_off_pinned(&self, own: PinId, strike: &mut dyn FnMut(RecordRef)) -> Result<()> {
+        self.pinned(own)?.references(strike)?;
+        let pins = self.newest()?.map_or(Ok(Vec::new()), |newest| newest.state.pins())?;
+        for pin in pins.into_iter().filter(|pin| pin.id != own) {
+            match self.pinned(pin.id).and_then(|pinned| pinned.references(strike)) {
+                Ok(()) => {}
+                // It ended meanwhile, and with it its claim.
+                Err(error) if error.code() == Code::Contended => {}
+                Err(error) => return Err(error),
             }
-            Ok(doomed)
-        })?;
-        let deleted = doomed.iter().filter(|record| self.records.delete(**record)).count();
-        Ok(Swept { examined: listed.len() as u64, deleted: deleted as u64 })
-    }
-
-    /// All records of the project that the bucket lists.
-    fn listed(&self) -> Result<BTreeSet<RecordRef>> {
-        let mut listed = BTreeSet::new();
-        self.for_each_listed(|record| {
-            listed.insert(record);
-        })?;
-        Ok(listed)
-    }
-
-    /// Visits each record of the project that the bucket lists. Keys of others and keys that are no record are passed
-    /// over.
-    pub fn for_each_listed(&self, mut visit: impl FnMut(RecordRef)) -> Result<()> {
-        let mut cursor = None;
-        loop {
-            let page = self.records.platform.store.list_keys(cursor.as_deref())?;
-            page.keys.iter().filter_map(|key| self.records.keys.parse(key)).for_each(&mut visit);
-            match page.cursor {
-                Some(next) => cursor = Some(next),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// Walks over all nodes of a snapshot and checks the rules of the structure.
-    pub fn structure(&self, snapshot: &Snapshot<'_>) -> Result<Structure, Fault> {
-        let mut structure = Structure::default();
-        if let Some(root) = snapshot.root() {
-            self.examine(root, &mut structure)?;
-        }
-        Ok(structure)
-    }
-
-    /// The size of a claim record; it must open.
-    pub fn claim_bytes(&self, record: RecordRef) -> Result<u64, Fault> {
-        let found = self.records.current::<super::claim::Claims>(&self.records.keys.record(record))?;
-        Ok(found.ok_or(Fault::Missing(Kind::Claim))?.state.encode().len() as u64)
-    }
-
-    fn examine(&self, root: &Root, structure: &mut Structure) -> Result<(), Fault> {
-        structure.bytes += root.encode().len() as u64;
-        let mut depths = [0; 3];
-        for (index, depth) in Index::ALL.into_iter().zip(&mut depths) {
-            let top = root.top(index).ok_or_else(|| Fault::corrupt(Purpose::Root))?;
-            *depth = self.examine_node(&top, None, None, structure)?;
-        }
-        structure.depths = depths;
-        structure.garbage = root.garbage.iter().map(|garbage| garbage.record).collect();
-        if structure.garbage.iter().any(|record| structure.reachable.contains(record)) {
-            return Err(Fault::corrupt(Purpose::Root));
         }
         Ok(())
     }
 
-    /// Checks that keys ascend between `low` and `high`, that counts are true and that leaves are equally deep;
-    /// returns the depth.
-    fn examine_node(
-        &self,
-        node: &Node,
-        low: Option<&[u8]>,
-        high: Option<&[u8]>,
-        structure: &mut Structure,
-    ) -> Result<u32, Fault> {
-        let broken = || Fault::corrupt(Purpose::Node);
-        match node {
-            Node::Leaf(entries) => {
-                let mut previous: Option<&[u8]> = None;
-                for entry in entries {
-                    let key = entry.key.as_slice();
-                    let in_order = previous.is_none_or(|previous| previous < key)
-                        && low.is_none_or(|low| low <= key)
-                        && high.is_none_or(|high| key < high);
-                    if !in_order {
-                        return Err(broken());
-                    }
-                    previous = Some(key);
-                    for record in &entry.records {
-                        if !structure.reachable.insert(*record) {
-                            return Err(broken());
-                        }
-                    }
-                }
-                Ok(1)
+    /// Takes out what the newest root refers to beside its indexes.
+    fn strike_off_newest(&self, unused: &mut BTreeSet<RecordRef>) -> Result<()> {
+        let Some(Found { state: newest, .. }) = self.newest()? else { return Ok(()) };
+        for garbage in newest.garbage()? {
+            unused.remove(&garbage.record);
+        }
+        for pin in newest.pins()? {
+            unused.remove(&pin.tops);
+        }
+        Ok(())
+    }
+
+    /// The records of a share that the bucket lists.
+    fn listed(&self, share: Share) -> Result<BTreeSet<RecordRef>> {
+        let mut listed = BTreeSet::new();
+        self.records.for_each_listed(|record| {
+            if share.has(&record) {
+                listed.insert(record);
             }
-            Node::Inner(children) => {
-                let mut depth = None;
-                for (at, child) in children.iter().enumerate() {
-                    let Link::Stored(record) = child.link else { return Err(broken()) };
-                    if !structure.reachable.insert(record) {
-                        return Err(broken());
-                    }
-                    let below = self.records.node(record)?;
-                    structure.nodes += 1;
-                    structure.bytes += below.bytes() as u64;
-                    if below.count() != child.count || child.count == 0 {
-                        return Err(broken());
-                    }
-                    let low = if at == 0 { low } else { Some(child.low.as_slice()) };
-                    let next = children.get(at + 1).map(|next| next.low.as_slice()).or(high);
-                    let below_depth = self.examine_node(&below, low, next, structure)?;
-                    if depth.is_some_and(|depth| depth != below_depth) {
-                        return Err(broken());
-                    }
-                    depth = Some(below_depth);
-                }
-                Ok(1 + depth.ok_or_else(broken)?)
+        })?;
+        Ok(listed)
+    }
+}
+
+impl Pinned<'_> {
+    /// Visits every record that the snapshot refers to.
+    fn references(&self, visit: &mut dyn FnMut(RecordRef)) -> Result<()> {
+        struct References<'s>(&'s mut dyn FnMut(RecordRef));
+        impl Visitor for References<'_> {
+            fn node(&mut self, record: RecordRef, _: usize) -> Result<(), Fault> {
+                (self.0)(record);
+                Ok(())
+            }
+            fn entry(&mut self, entry: &Entry) -> Result<(), Fault> {
+                entry.records.iter().for_each(|record| (self.0)(*record));
+                Ok(())
             }
         }
+        for index in Index::ALL {
+            let mut next = Some(Vec::new());
+            while let Some(from) = next {
+                let visitor = &mut References(visit);
+                next = self.walk(|snapshot| snapshot.examine(index, &from, LEAVES_AT_ONCE, visitor))?.next;
+            }
+        }
+        Ok(())
     }
 }

@@ -2,15 +2,20 @@
 
 use super::cell::CommitId;
 use super::fault::Fault;
+use super::index::{Index, PerIndex};
+use super::leaf;
 use super::mutation::Mutation;
 use super::node::{Child, Entry, Link, Node};
+use super::pin::Pin;
 use super::record::{Kind, RecordRef};
 use super::records::Records;
-use super::root::{Garbage, Index, Root};
-use super::tree::{self, Cached, Editor, Source};
+use super::root::{Garbage, Root};
+use super::tree::{self, Cached, Displaced, Editor, IsOver, Source};
 use crate::error::Result;
-use crate::seal::Purpose;
+use crate::seal::{Opened, Purpose};
 use crate::secret::SecretBytes;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// Commits after which a superseded record may be deleted. Younger ones are kept so that readers of the last few roots
@@ -24,10 +29,21 @@ pub struct Transaction<'t> {
     records: &'t Records<'t>,
     source: Cached<'t>,
     root: Root,
-    tops: [Option<Node>; 3],
+    tops: PerIndex<Option<Node>>,
+    /// Nodes that are in use no more, and records that belonged to no entry.
     superseded: Vec<RecordRef>,
-    pending: Vec<(RecordRef, SecretBytes)>,
-    changed: bool,
+    /// By how many entries more, or fewer, a record is owned than before: what moves from one to another is no garbage.
+    owners: BTreeMap<RecordRef, i32>,
+    pending: Vec<(RecordRef, Pending)>,
+    is_changed: bool,
+    forgets_all: bool,
+}
+
+/// A record that is not written yet.
+enum Pending {
+    Body(SecretBytes),
+    Claim,
+    Snapshot(Root),
 }
 
 impl<'t> Transaction<'t> {
@@ -37,146 +53,229 @@ impl<'t> Transaction<'t> {
             // Most nodes are looked at first and changed afterwards.
             source: Cached::new(records, usize::MAX),
             root,
-            tops: [None, None, None],
+            tops: PerIndex::default(),
             superseded: Vec::new(),
+            owners: BTreeMap::new(),
             pending: Vec::new(),
-            changed: false,
+            is_changed: false,
+            forgets_all: false,
         }
+    }
+
+    /// The number that this commit will have.
+    pub fn seq(&self) -> u64 {
+        self.root.seq + 1
+    }
+
+    /// How many entries an index has.
+    pub fn count(&mut self, index: Index) -> Result<u32, Fault> {
+        Ok(self.parts(index)?.0.count())
     }
 
     /// The entry of a key.
     pub fn get(&mut self, index: Index, key: &[u8]) -> Result<Option<Entry>, Fault> {
-        let (top, source, ..) = self.parts(index)?;
-        tree::get(source, top, key)
+        let (top, editor) = self.parts(index)?;
+        tree::get(editor.source, top, key)
+    }
+
+    /// Visits entries in order, from that of `from` on.
+    pub fn walk(&mut self, index: Index, from: &[u8], visit: tree::Visit<'_>) -> Result<(), Fault> {
+        let (top, editor) = self.parts(index)?;
+        let skip = tree::rank(editor.source, top, from)?;
+        tree::walk(editor.source, top, skip, visit)
     }
 
     /// Stores an entry; returns the one it replaces. Records that only the replaced entry owned become garbage.
     pub fn insert(&mut self, index: Index, entry: Entry) -> Result<Option<Entry>, Fault> {
-        let kept = entry.records.clone();
-        let (top, source, node_bytes, superseded) = self.parts(index)?;
-        let replaced = Editor { source, node_bytes, superseded }.insert(top, entry)?;
-        self.changed = true;
-        self.release(replaced.as_ref(), &kept);
+        self.insert_beside(index, entry, &mut |_| false)
+    }
+
+    /// Stores an entry, and removes those of the same leaf that are over.
+    pub fn insert_beside(&mut self, index: Index, entry: Entry, is_over: IsOver<'_>) -> Result<Option<Entry>, Fault> {
+        self.own(&entry, 1);
+        let (top, mut editor) = self.parts(index)?;
+        let Displaced { replaced, over } = editor.insert(top, entry, is_over)?;
+        self.is_changed = true;
+        for gone in replaced.iter().chain(&over) {
+            self.own(gone, -1);
+        }
         Ok(replaced)
     }
 
-    /// Removes an entry and returns it. The records it owned become garbage.
+    /// Removes an entry and returns it. The records it owned become garbage, unless another entry takes them over.
     pub fn remove(&mut self, index: Index, key: &[u8]) -> Result<Option<Entry>, Fault> {
-        let (top, source, node_bytes, superseded) = self.parts(index)?;
-        let removed = Editor { source, node_bytes, superseded }.remove(top, key)?;
-        self.changed |= removed.is_some();
-        self.release(removed.as_ref(), &[]);
+        let (top, mut editor) = self.parts(index)?;
+        let removed = editor.remove(top, key)?;
+        self.is_changed |= removed.is_some();
+        if let Some(removed) = &removed {
+            self.own(removed, -1);
+        }
         Ok(removed)
     }
 
+    /// Removes the first leaf of an index, unread, if that is wanted of so many entries whose keys all lie below the
+    /// given one. Its entries own no records.
+    pub fn drop_first_leaf(
+        &mut self,
+        index: Index,
+        is_over: &mut dyn FnMut(u32, &[u8]) -> bool,
+    ) -> Result<bool, Fault> {
+        let (top, mut editor) = self.parts(index)?;
+        let dropped = editor.drop_first_leaf(top, is_over)?;
+        self.is_changed |= dropped;
+        Ok(dropped)
+    }
+
     /// Opens a record that an entry owns.
-    pub fn record(&self, record: RecordRef) -> Result<SecretBytes, Fault> {
-        match self.pending.iter().find(|(pending, _)| *pending == record) {
-            Some((_, plain)) => Ok(plain.clone()),
-            None => self.records.read(record),
-        }
+    pub fn record(&self, record: RecordRef) -> Result<Opened, Fault> {
+        self.records.read(record)
     }
 
-    /// Adds a record, to be owned by an entry of this transaction.
-    pub fn add_record(&mut self, kind: Kind, plaintext: SecretBytes) -> Result<RecordRef, Fault> {
-        let record = self.records.fresh(kind)?;
-        self.pending.push((record, plaintext));
-        Ok(record)
+    /// Adds a record of values, to be owned by an entry of this transaction.
+    pub fn add_body(&mut self, plaintext: SecretBytes) -> Result<RecordRef, Fault> {
+        self.add(Kind::Body, Pending::Body(plaintext))
     }
 
-    pub fn newest_id(&self) -> [u8; 16] {
-        self.root.newest_id
+    /// Adds a claim record, to be owned by an entry of this transaction.
+    pub fn add_claim(&mut self) -> Result<RecordRef, Fault> {
+        self.add(Kind::Claim, Pending::Claim)
     }
 
-    pub fn set_newest_id(&mut self, id: [u8; 16]) {
-        self.root.newest_id = id;
+    /// What the layer above keeps in the root.
+    pub fn note(&self) -> Result<&[u8], Fault> {
+        Ok(self.root.note()?)
+    }
+
+    pub fn set_note(&mut self, note: Vec<u8>) {
+        self.root.set_note(note);
+    }
+
+    /// Deletes everything that is garbage as soon as this is committed, this commit's and older, however many readers
+    /// have to start over; pins end.
+    pub fn forget_all(&mut self) {
+        self.forgets_all = true;
     }
 
     /// Commits even if no entry changes.
-    pub(super) fn touch(&mut self) {
-        self.changed = true;
+    pub fn touch(&mut self) {
+        self.is_changed = true;
     }
 
-    pub(super) fn is_changed(&self) -> bool {
-        self.changed
+    pub fn is_changed(&self) -> bool {
+        self.is_changed
     }
 
     pub(super) fn root(&self) -> &Root {
         &self.root
     }
 
+    pub(super) fn add_snapshot(&mut self, tops: Root) -> Result<RecordRef, Fault> {
+        self.add(Kind::Snapshot, Pending::Snapshot(tops))
+    }
+
+    /// What belongs to pins that are gone becomes garbage.
+    pub(super) fn set_pins(&mut self, pins: Vec<Pin>) -> Result<(), Fault> {
+        let old = self.root.pins()?;
+        self.superseded.extend(old.iter().map(|pin| pin.tops).filter(|tops| pins.iter().all(|pin| pin.tops != *tops)));
+        self.is_changed |= !(old.is_empty() && pins.is_empty());
+        self.root.set_pins(&pins);
+        Ok(())
+    }
+
     /// Writes all new records and returns the root that would publish them. What was written so far is in `written`
-    /// even when this fails. `dead` are records of lost attempts, which become garbage with this commit.
-    pub(super) fn write(mut self, dead: &[RecordRef], written: &mut Vec<RecordRef>) -> Result<Publication, Fault> {
-        for (record, plaintext) in core::mem::take(&mut self.pending) {
-            // One that was replaced within the transaction is not worth writing.
-            if let Some(at) = self.superseded.iter().position(|superseded| *superseded == record) {
-                self.superseded.swap_remove(at);
+    /// even when this fails.
+    pub(super) fn write(mut self, written: &mut Vec<RecordRef>) -> Result<Publication, Fault> {
+        self.superseded.extend(self.owners.iter().filter(|(_, more)| **more < 0).map(|(record, _)| record));
+        for (record, content) in core::mem::take(&mut self.pending) {
+            // What was added and replaced again is not worth writing.
+            if record.kind != Kind::Snapshot && self.owners.get(&record).is_none_or(|more| *more == 0) {
                 continue;
             }
             written.push(record);
-            match record.kind {
-                Kind::Claim => super::claim::create(self.records, record, plaintext.expose())?,
-                _ => self.records.write(record, plaintext.expose())?,
+            match content {
+                Pending::Body(plaintext) => self.records.write(record, plaintext.expose(), &[])?,
+                Pending::Claim => self.records.create_claim(record)?,
+                Pending::Snapshot(tops) => {
+                    let (key, platform) = (self.records.keys.record(record), self.records.platform);
+                    let sealed = tops.seal(self.records.sealer, platform.random, Purpose::Snapshot, &key)?;
+                    platform.store.set(&key, &sealed)?;
+                }
             }
         }
         for index in Index::ALL {
-            if let Some(Some(top)) = self.tops.get_mut(index as usize) {
+            if let Some(Some(top)) = self.tops.get_mut(index) {
                 self.records.write_fresh(top, written)?;
-                self.root.set_top(index, top).ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+                self.root.set_top(index, top)?;
             }
         }
-        let commit = self.records.fresh_commit_id()?;
-        self.root.advance(commit);
-        let overflow = if self.records.platform.store.has_atomics() { self.collect_garbage(dead) } else { Vec::new() };
-        Ok(Publication { commit, root: self.root, overflow })
+        let commit = self.records.random()?;
+        self.root.advance(commit)?;
+        let doomed = if self.records.platform.store.has_atomics() { self.collect_garbage()? } else { Vec::new() };
+        Ok(Publication { commit, root: self.root, doomed })
     }
 
-    /// Deletes old garbage, at most twice as much as this commit adds, and remembers the new. Deleting comes before
-    /// the swap that forgets: what is garbage in a committed root stays garbage, whatever becomes of this commit.
-    fn collect_garbage(&mut self, dead: &[RecordRef]) -> Vec<RecordRef> {
-        let seq = self.root.history.seq;
-        let mut new = core::mem::take(&mut self.superseded);
-        new.extend_from_slice(dead);
+    /// Remembers the new garbage, and forgets old: at most twice as much as is new. What it forgets is deleted once the
+    /// commit is known to have happened: what is garbage in a committed root stays garbage.
+    fn collect_garbage(&mut self) -> Result<Vec<RecordRef>, Fault> {
+        let seq = self.root.seq;
+        let now = self.records.platform.clock.now();
+        let mut pins = self.root.pins()?;
+        if !pins.is_empty() {
+            pins.retain(|pin| pin.holds(now) && !self.forgets_all);
+            self.set_pins(pins.clone())?;
+        }
+        // A pinned root refers to nothing that was superseded up to its own commit.
+        let pinned = pins.iter().map(|pin| pin.seq).min().filter(|_| !Mutation::IgnorePins.is_on());
+        let new = core::mem::take(&mut self.superseded);
         if Mutation::DeleteBeforeCommit.is_on() {
-            for record in &new {
-                self.records.delete(*record);
-            }
+            self.records.discard(&new);
         }
+        let mut garbage = self.root.garbage()?;
+        let mut doomed = Vec::new();
+        if self.forgets_all {
+            doomed.extend(garbage.iter().map(|old| old.record).chain(new));
+            self.root.set_garbage(&[]);
+            return Ok(doomed);
+        }
+        let is_free = |old: &Garbage| pinned.is_none_or(|pinned| old.seq <= pinned);
         let mut allowance = 2 * new.len();
-        let mut excess = (self.root.garbage.len() + new.len()).saturating_sub(GARBAGE_MAX);
-        let records = self.records;
-        self.root.garbage.retain(|old| {
-            let due = old.seq + GRACE_COMMITS < seq || excess > 0;
-            if !due || allowance == 0 {
-                return true;
+        garbage.retain(|old| {
+            let goes = old.seq + GRACE_COMMITS < seq && is_free(old) && allowance > 0;
+            if goes {
+                allowance -= 1;
+                doomed.push(old.record);
             }
-            allowance -= 1;
-            let deleted = records.delete(old.record);
-            // Full: forget it even if the store refused; `sweep` finds it.
-            let forget = deleted || excess > 0;
-            excess = excess.saturating_sub(usize::from(forget));
-            !forget
+            !goes
         });
-        let room = GARBAGE_MAX.saturating_sub(self.root.garbage.len());
-        let overflow = new.split_off(room.min(new.len()));
-        self.root.garbage.extend(new.into_iter().map(|record| Garbage { seq, record }));
-        overflow
+        garbage.extend(new.into_iter().map(|record| Garbage { seq, record }));
+        // The oldest go when there is no more room, whatever their age. Those that a pin holds are left to `sweep`.
+        let excess = garbage.len().saturating_sub(GARBAGE_MAX);
+        doomed.extend(garbage.drain(..excess).filter(|old| is_free(old)).map(|old| old.record));
+        self.root.set_garbage(&garbage);
+        Ok(doomed)
     }
 
-    fn release(&mut self, old: Option<&Entry>, kept: &[RecordRef]) {
-        let records = old.map(|old| old.records.as_slice()).unwrap_or_default();
-        self.superseded.extend(records.iter().filter(|record| !kept.contains(record)));
+    fn add(&mut self, kind: Kind, content: Pending) -> Result<RecordRef, Fault> {
+        let record = self.records.fresh(kind)?;
+        self.pending.push((record, content));
+        Ok(record)
     }
 
-    #[allow(clippy::type_complexity)] // Splits the borrow of `self`, nothing more.
-    fn parts(&mut self, index: Index) -> Result<(&mut Node, &dyn Source, usize, &mut Vec<RecordRef>), Fault> {
-        let top = self.tops.get_mut(index as usize).ok_or_else(|| Fault::corrupt(Purpose::Root))?;
+    fn own(&mut self, entry: &Entry, more: i32) {
+        for record in &entry.records {
+            *self.owners.entry(*record).or_default() += more;
+        }
+    }
+
+    /// The top node of an index and what changes it.
+    fn parts(&mut self, index: Index) -> Result<(&mut Node, Editor<'_>), Fault> {
+        let top = self.tops.get_mut(index).ok_or_else(|| Fault::corrupt(Purpose::Root))?;
         let top = match top {
             Some(top) => top,
-            None => top.insert(self.root.top(index).ok_or_else(|| Fault::corrupt(Purpose::Root))?),
+            None => top.insert(self.root.top(index)?),
         };
-        Ok((top, &self.source, self.root.node_bytes as usize, &mut self.superseded))
+        let node_bytes = self.root.node_bytes as usize;
+        Ok((top, Editor { source: &self.source, node_bytes, superseded: &mut self.superseded }))
     }
 }
 
@@ -184,8 +283,8 @@ impl<'t> Transaction<'t> {
 pub(super) struct Publication {
     pub commit: CommitId,
     pub root: Root,
-    /// Superseded records for which the root has no room: to be deleted once the commit is known to have happened.
-    pub overflow: Vec<RecordRef>,
+    /// Records that the root forgets: to be deleted once the commit is known to have happened.
+    pub doomed: Vec<RecordRef>,
 }
 
 impl Records<'_> {
@@ -195,12 +294,19 @@ impl Records<'_> {
         for child in children {
             let Child { link: Link::Fresh(below), .. } = child else { continue };
             self.write_fresh(below, written)?;
-            let encoded = below.encode().ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+            let encoded = leaf::encode(below).ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+            let parts: Vec<&[u8]> = encoded.parts.iter().map(Vec::as_slice).collect();
             let record = self.fresh(Kind::Node)?;
             written.push(record);
-            self.write(record, &encoded)?;
+            self.write(record, &encoded.head, &parts)?;
             child.link = Link::Stored(record);
         }
         Ok(())
+    }
+}
+
+impl Source for Records<'_> {
+    fn node(&self, record: RecordRef) -> Result<Rc<leaf::StoredNode>, Fault> {
+        Ok(Rc::new(leaf::StoredNode::of(self.read(record)?)?))
     }
 }

@@ -62,6 +62,10 @@ impl From<CredentialView> for wit::Credential {
             id: view.id,
             name: view.name,
             domain: view.domain,
+            additional_domains: view.additional_domains,
+            description: view.description,
+            metadata: view.metadata,
+            archived: view.is_archived,
             created_at: view.created_at.0,
             updated_at: view.updated_at.0,
             version: view.version,
@@ -79,6 +83,7 @@ impl From<CredentialView> for wit::Credential {
             weak_totp_secret: view.weak_totp_secret,
             totp_code,
             totp_code_expires_at,
+            ended_at: view.ended_at.map(|at| at.0),
         }
     }
 }

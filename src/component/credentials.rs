@@ -13,9 +13,11 @@ impl wit::Guest for Component {
         let query = ListQuery {
             domain: query.domain,
             query: query.query,
+            origin: query.origin,
+            archived: query.archived,
+            deleted: query.deleted,
             limit: query.limit.map(i64::from),
             offset: query.offset.map(i64::from),
-            ..ListQuery::default()
         };
         let page = perform(Action::List, |vault| actions::list(vault, &query))?;
         Ok(wit::Page {
@@ -35,18 +37,23 @@ impl wit::Guest for Component {
 
     fn create(credential: wit::NewCredential) -> Result<Credential, Error> {
         let new = credential.into();
-        Ok(perform(Action::Create, |vault| actions::create(vault, &new, None))?.into())
+        Ok(perform(Action::Create, |vault| actions::create(vault, new, None))?.into())
     }
 
     fn put(credential: wit::NewCredential, expected_version: Option<u64>) -> Result<Credential, Error> {
         let new = credential.into();
         let condition = expected_version.map_or(PutCondition::Always, PutCondition::Version);
-        Ok(perform(Action::Put, |vault| actions::put(vault, &new, condition))?.0.into())
+        Ok(perform(Action::Put, |vault| actions::put(vault, new, condition))?.0.into())
     }
 
     fn update(id_or_name: String, changes: wit::Changes) -> Result<Credential, Error> {
         let changes = Changes {
             name: changes.name,
+            domain: changes.domain,
+            additional_domains: changes.additional_domains,
+            description: changes.description,
+            metadata: changes.metadata,
+            archived: changes.archived,
             values: changes.values.map(secrets),
             remove_value_keys: changes.remove_value_keys,
             sso_provider: changes.sso_provider,
@@ -55,7 +62,6 @@ impl wit::Guest for Component {
             totp_digits: changes.totp_digits.map(i64::from),
             totp_period: changes.totp_period.map(i64::from),
             expected_version: changes.expected_version,
-            ..Changes::default()
         };
         Ok(perform(Action::Update, |vault| actions::update(vault, &id_or_name, &changes))?.into())
     }
@@ -78,13 +84,16 @@ impl From<wit::NewCredential> for NewCredential {
         Self {
             name: new.name,
             domain: new.domain,
+            additional_domains: new.additional_domains,
+            description: new.description,
+            metadata: new.metadata,
+            archived: Some(new.archived),
             values: secrets(new.values),
             sso_provider: new.sso_provider,
             totp_secret: new.totp_secret.map(SecretString::new),
             totp_algorithm: new.totp_algorithm.map(Into::into),
             totp_digits: new.totp_digits.map(i64::from),
             totp_period: new.totp_period.map(i64::from),
-            ..Self::default()
         }
     }
 }

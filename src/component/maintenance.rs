@@ -3,30 +3,70 @@
 use super::bindings::exports::strongroom::vault::maintenance as wit;
 use super::bindings::exports::strongroom::vault::types::Error;
 use super::{Component, perform};
-use crate::actions::{self, Action};
+use crate::actions::{self, Action, AuditQuery};
 use crate::catalog::InitOptions;
+use crate::time::Timestamp;
+use alloc::string::String;
 
 impl wit::Guest for Component {
     fn init(force: bool, node_bytes: Option<u32>) -> Result<bool, Error> {
         Ok(perform(Action::Init, |vault| vault.init(InitOptions { force, node_bytes }))?)
     }
 
-    fn verify() -> Result<wit::Report, Error> {
-        let report = perform(Action::Verify, actions::verify)?;
-        Ok(wit::Report {
-            credentials: report.credentials,
-            depth: report.depth,
-            nodes: report.nodes,
-            bodies: report.bodies,
-            claims: report.claims,
-            garbage: report.garbage,
-            orphans: report.orphans,
-            bytes: report.bytes,
+    fn verify(cursor: Option<String>) -> Result<wit::Verification, Error> {
+        let step = perform(Action::Verify, |vault| actions::verify(vault, cursor.as_deref()))?;
+        let report = step.report;
+        Ok(wit::Verification {
+            report: wit::Report {
+                credentials: report.credentials,
+                versions: report.versions,
+                deleted: report.deleted,
+                events: report.events,
+                depth: report.depth,
+                nodes: report.nodes,
+                bodies: report.bodies,
+                claims: report.claims,
+                garbage: report.garbage,
+                orphans: report.orphans,
+                bytes: report.bytes,
+            },
+            next: step.next,
         })
     }
 
-    fn sweep() -> Result<wit::Swept, Error> {
-        let swept = perform(Action::Sweep, |vault| vault.sweep())?;
-        Ok(wit::Swept { examined: swept.examined, deleted: swept.deleted })
+    fn sweep(cursor: Option<String>) -> Result<wit::Sweeping, Error> {
+        let step = perform(Action::Sweep, |vault| actions::sweep(vault, cursor.as_deref()))?;
+        let swept = step.swept;
+        Ok(wit::Sweeping { examined: swept.examined, deleted: swept.deleted, expired: step.expired, next: step.next })
+    }
+
+    fn audit(query: wit::AuditQuery) -> Result<wit::AuditPage, Error> {
+        let query = AuditQuery {
+            credential: query.credential,
+            token: query.token,
+            since: query.since.map(Timestamp),
+            until: query.until.map(Timestamp),
+            limit: query.limit.map(i64::from),
+            cursor: query.cursor,
+        };
+        let page = perform(Action::Audit, |vault| actions::audit(vault, &query))?;
+        let events = page.entries.into_iter().map(|entry| wit::Event {
+            at: entry.at.0,
+            token: entry.token,
+            action: entry.action,
+            credential: entry.credential,
+            version: entry.version,
+            outcome: entry.outcome,
+            request_id: entry.request_id,
+        });
+        Ok(wit::AuditPage { events: events.collect(), next: page.next })
+    }
+
+    fn purge(id_or_name: String, expected_version: Option<u64>) -> Result<String, Error> {
+        Ok(perform(Action::Purge, |vault| actions::purge(vault, &id_or_name, expected_version))?)
+    }
+
+    fn purge_deleted() -> Result<(u64, bool), Error> {
+        Ok(perform(Action::Purge, actions::purge_deleted)?)
     }
 }

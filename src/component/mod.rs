@@ -18,6 +18,8 @@ mod bindings {
 
 mod convert;
 mod credentials;
+#[cfg(feature = "vault")]
+mod history;
 #[cfg(feature = "edge")]
 mod http;
 #[cfg(feature = "vault")]
@@ -50,5 +52,5 @@ fn with_vault<T>(run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
     let sealer = settings::sealer(&settings, settings::project(&settings)?)?;
     let bucket = Bucket::default();
     let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
-    run(&Vault::new(platform, &sealer, &principal).with_http_origins(settings::http_origins(&settings)))
+    run(&Vault::new(platform, &sealer, &principal).with_settings(&settings)?)
 }

@@ -131,6 +131,10 @@ impl Store for Bucket {
         Err(not_imported())
     }
 
+    fn can_list_keys(&self) -> bool {
+        cfg!(feature = "vault")
+    }
+
     fn has_atomics(&self) -> bool {
         cfg!(feature = "atomics")
     }

@@ -14,6 +14,11 @@ const MAX: usize = 15;
 pub struct AdditionalDomains(Vec<Domain>);
 
 impl AdditionalDomains {
+    /// Hosts that were checked when they were stored.
+    pub(crate) fn trusted(hosts: Vec<Domain>) -> Self {
+        Self(hosts)
+    }
+
     /// Reads hosts or URLs. One that is `domain` or another one's host over again is dropped: lists of a site's URLs
     /// are full of them. Fails with `bad_request`, naming `additional_domains`, the rule, and which of them breaks it.
     pub fn parse<T: AsRef<str>>(texts: &[T], domain: &Domain) -> Result<Self> {
@@ -39,7 +44,7 @@ impl AdditionalDomains {
     }
 
     /// The hosts, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Domain> {
+    pub fn iter(&self) -> impl Iterator<Item = &Domain> + Clone {
         self.0.iter()
     }
 

@@ -36,7 +36,8 @@ impl Values {
         if entries.is_empty() {
             return Err(Error::bad_request("values must have at least one entry"));
         }
-        Self::given(entries)
+        check_given(&entries)?;
+        Ok(Self(entries))
     }
 
     /// Takes the fields in `remove` away, then puts those in `set` in: existing ones are overwritten in their place,
@@ -45,16 +46,16 @@ impl Values {
     /// Returns whether anything is different afterwards; may leave nothing. Fails with `bad_request`, naming `values`
     /// and the rule, when `set` has more than 128 KiB in all or a field twice, or the result breaks a bound; then nothing
     /// is changed. **No refusal depends on a stored value**: only on stored field names, which are no secret.
-    pub fn merge(&mut self, remove: &[String], set: Vec<(String, SecretString)>) -> Result<bool> {
+    pub fn merge(&mut self, remove: &[String], set: &[(String, SecretString)]) -> Result<bool> {
         // Before anything is put together: bounds what a request can make us do, and finds what it sets twice.
-        let set = Self::given(set)?;
-        let is_set = |name: &str| set.0.iter().any(|(other, _)| other == name);
+        check_given(set)?;
+        let is_set = |name: &str| set.iter().any(|(other, _)| other == name);
         let mut merged: Vec<_> =
             self.0.iter().filter(|(name, _)| is_set(name) || !remove.contains(name)).cloned().collect();
-        for (name, value) in set.0 {
-            match merged.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, old)) => *old = value,
-                None => merged.push((name, value)),
+        for (name, value) in set {
+            match merged.iter_mut().find(|(other, _)| other == name) {
+                Some((_, old)) => old.clone_from(value),
+                None => merged.push((name.clone(), value.clone())),
             }
         }
         let merged = Self::checked(merged)?;
@@ -109,43 +110,46 @@ impl Values {
         Self::checked(entries).ok()
     }
 
-    /// What a request brings: everything that is stored keeps these rules but the last.
-    fn given(entries: Vec<(String, SecretString)>) -> Result<Self> {
-        for (at, (name, _)) in entries.iter().enumerate() {
-            if let Some(what) = unseen(name) {
-                return Err(broken(&format!("have field names without {what}"), at));
-            }
-        }
-        let total: usize = entries.iter().map(|(name, value)| name.len() + value.expose().len()).sum();
-        if total > MAX_REQUEST_BYTES {
-            return Err(Error::bad_request(
-                "values must be 128 KiB long at most in one request, with their field names",
-            ));
-        }
-        Self::checked(entries)
-    }
-
     fn checked(entries: Vec<(String, SecretString)>) -> Result<Self> {
-        if entries.len() > MAX_ENTRIES {
-            return Err(Error::bad_request("values must have at most 64 entries"));
-        }
-        for (at, (name, value)) in entries.iter().enumerate() {
-            if name.is_empty() || name.len() > MAX_NAME_BYTES {
-                return Err(broken("have field names of 1 to 128 bytes", at));
-            }
-            if value.expose().len() > MAX_VALUE_BYTES {
-                return Err(broken("each be 16 KiB long at most", at));
-            }
-            // At most 64 entries: sorting them would cost more code than it saves time.
-            if entries.iter().take(at).any(|(earlier, _)| earlier == name) {
-                return Err(broken("not have a field name twice", at));
-            }
-        }
-        if entries.iter().map(|(name, _)| name.len()).sum::<usize>() > MAX_NAMES_BYTES {
-            return Err(Error::bad_request("values must have field names of 2 KiB at most in all"));
-        }
+        check(&entries)?;
         Ok(Self(entries))
     }
+}
+
+/// What a request brings: everything that is stored keeps these rules but the last.
+fn check_given(entries: &[(String, SecretString)]) -> Result<()> {
+    for (at, (name, _)) in entries.iter().enumerate() {
+        if let Some(what) = unseen(name) {
+            return Err(broken(&format!("have field names without {what}"), at));
+        }
+    }
+    let total: usize = entries.iter().map(|(name, value)| name.len() + value.expose().len()).sum();
+    if total > MAX_REQUEST_BYTES {
+        return Err(Error::bad_request("values must be 128 KiB long at most in one request, with their field names"));
+    }
+    check(entries)
+}
+
+fn check(entries: &[(String, SecretString)]) -> Result<()> {
+    if entries.len() > MAX_ENTRIES {
+        return Err(Error::bad_request("values must have at most 64 entries"));
+    }
+    for (at, (name, value)) in entries.iter().enumerate() {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            return Err(broken("have field names of 1 to 128 bytes", at));
+        }
+        if value.expose().len() > MAX_VALUE_BYTES {
+            return Err(broken("each be 16 KiB long at most", at));
+        }
+        // At most 64 entries: sorting them would cost more code than it saves time.
+        if entries.iter().take(at).any(|(earlier, _)| earlier == name) {
+            return Err(broken("not have a field name twice", at));
+        }
+    }
+    if entries.iter().map(|(name, _)| name.len()).sum::<usize>() > MAX_NAMES_BYTES {
+        return Err(Error::bad_request("values must have field names of 2 KiB at most in all"));
+    }
+    Ok(())
 }
 
 /// The entry is named by its place, as its name is input too.
@@ -229,21 +233,21 @@ mod tests {
     #[test]
     fn merge_overwrites_in_place_and_appends() {
         let mut merged = values(&[("a", "1"), ("b", "2"), ("c", "3")]);
-        assert_eq!(merged.merge(&[], entries(&[("d", "4"), ("b", "x")])), Ok(true));
+        assert_eq!(merged.merge(&[], &entries(&[("d", "4"), ("b", "x")])), Ok(true));
         assert_eq!(shown(&merged), [("a", "1"), ("b", "x"), ("c", "3"), ("d", "4")]);
     }
 
     #[test]
     fn merge_removes_first() {
         let mut merged = values(&[("a", "1"), ("b", "2"), ("c", "3")]);
-        assert_eq!(merged.merge(&names(&["a", "b", "unknown", "a"]), entries(&[("a", "9")])), Ok(true));
+        assert_eq!(merged.merge(&names(&["a", "b", "unknown", "a"]), &entries(&[("a", "9")])), Ok(true));
         assert_eq!(shown(&merged), [("a", "9"), ("c", "3")]);
     }
 
     #[test]
     fn merge_can_remove_everything() {
         let mut merged = values(&[("a", "1"), ("b", "2")]);
-        assert_eq!(merged.merge(&names(&["b", "a"]), vec![]), Ok(true));
+        assert_eq!(merged.merge(&names(&["b", "a"]), &[]), Ok(true));
         assert!(merged.is_empty());
         assert_eq!(merged.encode().expose().len(), 0);
         assert!(Values::decode(&[]).is_some_and(|decoded| decoded.is_empty()));
@@ -252,9 +256,9 @@ mod tests {
     #[test]
     fn merge_that_changes_nothing_says_so() {
         let mut merged = values(&[("a", "1"), ("b", "2")]);
-        assert_eq!(merged.merge(&[], vec![]), Ok(false));
-        assert_eq!(merged.merge(&names(&["z"]), entries(&[("a", "1")])), Ok(false));
-        assert_eq!(merged.merge(&names(&["a"]), entries(&[("a", "1")])), Ok(false));
+        assert_eq!(merged.merge(&[], &[]), Ok(false));
+        assert_eq!(merged.merge(&names(&["z"]), &entries(&[("a", "1")])), Ok(false));
+        assert_eq!(merged.merge(&names(&["a"]), &entries(&[("a", "1")])), Ok(false));
         assert_eq!(shown(&merged), [("a", "1"), ("b", "2")]);
     }
 
@@ -262,11 +266,11 @@ mod tests {
     fn merge_checks_the_result_and_leaves_the_old_on_failure() {
         let mut merged = Values::for_create(many(64, 2, 1)).ok().unwrap();
         let before = merged.clone();
-        assert!(merged.merge(&[], entries(&[("new", "")])).is_err());
-        assert!(merged.merge(&[], entries(&[("twice", "1"), ("twice", "2")])).is_err());
-        assert!(merged.merge(&[], entries(&[("", "1")])).is_err());
+        assert!(merged.merge(&[], &entries(&[("new", "")])).is_err());
+        assert!(merged.merge(&[], &entries(&[("twice", "1"), ("twice", "2")])).is_err());
+        assert!(merged.merge(&[], &entries(&[("", "1")])).is_err());
         assert!(merged == before);
-        assert_eq!(merged.merge(&names(&["00"]), entries(&[("new", "")])), Ok(true));
+        assert_eq!(merged.merge(&names(&["00"]), &entries(&[("new", "")])), Ok(true));
         assert_eq!(merged.keys().count(), 64);
         assert_eq!(merged.keys().last(), Some("new"));
     }
@@ -317,7 +321,7 @@ mod tests {
             let same = model == old.iter().cloned().collect::<BTreeMap<_, _>>();
 
             let mut values = Values::checked(secret(old)).ok().unwrap();
-            let changed = values.merge(&remove, secret(set)).unwrap();
+            let changed = values.merge(&remove, &secret(set)).unwrap();
             let result: BTreeMap<String, String> =
                 values.iter().map(|(name, value)| (name.to_string(), value.expose().to_string())).collect();
             prop_assert_eq!(result, model);

@@ -2,10 +2,11 @@
 
 use super::preconditions::{Preconditions, Tags, entity_tag};
 use super::{Request, Response};
-use crate::actions::{self, Action, Caller, CodeOptions, CredentialView, ListQuery, PutCondition, Vault};
+use crate::actions::{self, Action, AuditQuery, Caller, CodeOptions, CredentialView, ListQuery, PutCondition, Vault};
 use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use crate::json;
+use crate::time::Timestamp;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -32,6 +33,10 @@ impl Call<'_> {
             Action::Delete => self.delete(),
             Action::TotpCode => self.totp_code(),
             Action::Supply => self.supply(),
+            Action::Versions => self.versions(),
+            Action::Restore => self.restore(),
+            Action::Purge => self.purge(),
+            Action::Audit => self.audit(),
             // No route leads here.
             _ => Err(Error::not_found()),
         }
@@ -42,9 +47,11 @@ impl Call<'_> {
         let query = ListQuery {
             domain: parameters.text("domain")?,
             query: parameters.text("query")?,
+            origin: parameters.text("origin")?,
+            archived: parameters.flag("archived")?.unwrap_or(false),
+            deleted: parameters.flag("deleted")?.unwrap_or(false),
             limit: parameters.whole_number("limit", "a whole number from 1 to 100")?,
             offset: parameters.whole_number("offset", "a whole number from 0 to 4294967295")?,
-            ..ListQuery::default()
         };
         let page = actions::list(self.vault, &query)?;
         let mut response = Response::json(200, json::credentials(&page));
@@ -57,7 +64,7 @@ impl Call<'_> {
     fn create(&self) -> Result<Response> {
         let caller = Caller { idempotency_key: self.idempotency_key()?, is_retry: self.is_retry() };
         let new = json::new_credential(&mut self.request.members()?, None)?;
-        let view = actions::create(self.vault, &new, Some(caller))?;
+        let view = actions::create(self.vault, new, Some(caller))?;
         Ok(created(&view))
     }
 
@@ -94,7 +101,7 @@ impl Call<'_> {
                 }
             },
         };
-        let (view, is_new) = actions::put(self.vault, &new, condition)?;
+        let (view, is_new) = actions::put(self.vault, new, condition)?;
         Ok(if is_new { created(&view) } else { single(200, &view) })
     }
 
@@ -108,9 +115,58 @@ impl Call<'_> {
     }
 
     fn delete(&self) -> Result<Response> {
+        is_purge(self.request)?;
         let (id_or_name, expected_version) = self.pinned(&Preconditions::of(self.request)?)?;
         actions::delete(self.vault, &id_or_name, expected_version)?;
         Ok(Response::empty(204))
+    }
+
+    fn versions(&self) -> Result<Response> {
+        let versions = actions::versions(self.vault, self.id_or_name)?;
+        Ok(Response::json(200, json::versions(&versions)))
+    }
+
+    fn restore(&self) -> Result<Response> {
+        let preconditions = Preconditions::of(self.request)?;
+        let version = json::version(&mut self.request.members_or_none()?)?;
+        // What was deleted has no entity tag.
+        let (id_or_name, expected_version) = match self.existing()? {
+            Some(_) => self.pinned(&preconditions)?,
+            None => (self.id_or_name.to_owned(), None),
+        };
+        let view = actions::restore(self.vault, &id_or_name, version, expected_version)?;
+        Ok(single(200, &view))
+    }
+
+    fn purge(&self) -> Result<Response> {
+        let preconditions = Preconditions::of(self.request)?;
+        let (id_or_name, expected_version) = match preconditions.are_none() {
+            true => (self.id_or_name.to_owned(), None),
+            false => self.pinned(&preconditions)?,
+        };
+        actions::purge(self.vault, &id_or_name, expected_version)?;
+        Ok(Response::empty(204))
+    }
+
+    fn audit(&self) -> Result<Response> {
+        let mut parameters = self.request.parameters()?;
+        let mut time = |name| -> Result<Option<Timestamp>> {
+            const RULE: &str = "a whole number of seconds since 1970";
+            let seconds = parameters.whole_number(name, RULE)?;
+            let time = |seconds| u64::try_from(seconds).map(Timestamp::from_seconds);
+            seconds.map(time).transpose().map_err(|_| Error::bad_request(format!("{name} must be {RULE}")))
+        };
+        let (since, until) = (time("since")?, time("until")?);
+        let query = AuditQuery {
+            credential: parameters.text("credential")?,
+            token: parameters.text("token")?,
+            since,
+            until,
+            limit: parameters.whole_number("limit", "a whole number from 1 to 100")?,
+            cursor: parameters.text("cursor")?,
+        };
+        let page = actions::audit(self.vault, &query)?;
+        Ok(Response::json(200, json::audit_page(&page)))
     }
 
     fn totp_code(&self) -> Result<Response> {
@@ -170,6 +226,11 @@ impl Call<'_> {
         let count = self.request.header("x-stainless-retry-count").ok().flatten();
         count.and_then(|count| count.parse::<u32>().ok()).is_some_and(|count| count > 0)
     }
+}
+
+/// Whether a deletion is to be for good. Errors: [`Code::BadRequest`].
+pub fn is_purge(request: &Request<'_>) -> Result<bool> {
+    Ok(request.parameters()?.flag("purge")?.unwrap_or(false))
 }
 
 fn single(status: u16, view: &CredentialView) -> Response {

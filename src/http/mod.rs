@@ -67,6 +67,8 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
         Target::Mcp => return Err(Error::not_found()),
         Target::McpMetadata => return mcp::describe(settings, request),
         Target::Action(Action::Health) => return Ok(health::respond(platform, settings, request)),
+        // Removing for good is another action, which needs another scope.
+        Target::Action(Action::Delete) if credentials::is_purge(request) == Ok(true) => Action::Purge,
         Target::Action(action) => action,
     };
     let (principal, project) = auth::authenticate(platform.clock, settings, request)?;
@@ -74,7 +76,7 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
     auth::check_project(&project, request)?;
     let id_or_name = uri::decode_segment(id_or_name)?;
     let sealer = settings::sealer(settings, project)?;
-    let vault = Vault::new(platform, &sealer, &principal).with_http_origins(settings::http_origins(settings));
+    let vault = Vault::new(platform, &sealer, &principal).with_settings(settings)?;
     credentials::Call { vault: &vault, request, id_or_name: &id_or_name }.run(action)
 }
 

@@ -64,6 +64,11 @@ impl Request<'_> {
         is_sane.then_some(id)
     }
 
+    /// The members of a body that need not be there; see [`Request::members`].
+    pub fn members_or_none(&self) -> Result<Members> {
+        if matches!(&self.body, Ok(body) if body.is_empty()) { Ok(Members::default()) } else { self.members() }
+    }
+
     /// The members of the body, a JSON object. Errors: as [`Request::json`].
     pub fn members(&self) -> Result<Members> {
         Members::of(self.json()?).ok_or_else(|| Error::bad_request("the request must be a JSON object"))

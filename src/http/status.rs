@@ -11,7 +11,7 @@ pub const fn of(code: Code) -> u16 {
         // `totp_not_configured` too, as the official clients' documentation lists no 400 for that route.
         Code::NotFound | Code::TotpNotConfigured => 404,
         Code::MethodNotAllowed => 405,
-        Code::NameTaken => 409,
+        Code::NameTaken | Code::Archived => 409,
         Code::PreconditionFailed => 412,
         Code::PayloadTooLarge => 413,
         Code::UnsupportedMediaType => 415,

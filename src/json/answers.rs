@@ -1,7 +1,7 @@
 //! The answers of the actions as JSON: the objects of the REST API. Fields that are not set are absent.
 
 use super::writer::{Array, Object, array, object};
-use crate::actions::{CredentialView, Page, Supplied};
+use crate::actions::{AuditPage, CredentialView, Page, Supplied};
 use crate::error::Error;
 use crate::totp::{Encoder, OneTimeCode};
 use alloc::string::String;
@@ -47,6 +47,33 @@ pub fn supplied(supplied: &Supplied) -> String {
     })
 }
 
+/// Versions of a credential as an array.
+pub fn versions(versions: &[CredentialView]) -> String {
+    array(|items| versions.iter().for_each(|view| items.object(|item| credential_members(item, view))))
+}
+
+/// Events of the audit, and where to go on.
+pub fn audit_page(page: &AuditPage) -> String {
+    object(|root| {
+        root.array("events", |events| {
+            for entry in &page.entries {
+                events.object(|event| {
+                    event.text("at", &entry.at.to_rfc3339());
+                    event.text("token", &entry.token);
+                    event.text("action", &entry.action);
+                    event.optional_text("credential", entry.credential.as_deref());
+                    if let Some(version) = entry.version {
+                        event.number("version", version);
+                    }
+                    event.text("outcome", &entry.outcome);
+                    event.optional_text("request_id", entry.request_id.as_deref());
+                });
+            }
+        });
+        root.optional_text("next", page.next.as_deref());
+    })
+}
+
 /// That a credential is gone.
 pub fn deletion(id: &str) -> String {
     object(|root| {
@@ -76,6 +103,16 @@ fn credential_members(root: &mut Object<'_>, view: &CredentialView) {
     root.text("id", &view.id);
     root.text("name", &view.name);
     root.text("domain", &view.domain);
+    if !view.additional_domains.is_empty() {
+        root.array("additional_domains", |array| view.additional_domains.iter().for_each(|host| array.text(host)));
+    }
+    root.optional_text("description", view.description.as_deref());
+    if !view.metadata.is_empty() {
+        root.object("metadata", |object| view.metadata.iter().for_each(|(key, text)| object.text(key, text)));
+    }
+    if view.is_archived {
+        root.flag("archived", true);
+    }
     root.text("created_at", &view.created_at.to_rfc3339());
     root.text("updated_at", &view.updated_at.to_rfc3339());
     root.number("version", view.version);
@@ -99,6 +136,9 @@ fn credential_members(root: &mut Object<'_>, view: &CredentialView) {
     if let Some((code, expires_at)) = &view.totp_code {
         root.text("totp_code", code);
         root.text("totp_code_expires_at", &expires_at.to_rfc3339());
+    }
+    if let Some(ended_at) = view.ended_at {
+        root.text("ended_at", &ended_at.to_rfc3339());
     }
 }
 

@@ -135,6 +135,12 @@ impl Members {
         }
     }
 
+    /// An object whose members are texts that are no secret, in its order.
+    pub fn pairs(&mut self, name: &'static str) -> Result<Option<Vec<(String, String)>>> {
+        let pairs = self.secrets(name)?;
+        Ok(pairs.map(|pairs| pairs.into_iter().map(|(key, text)| (key, text.expose().to_owned())).collect()))
+    }
+
     /// An object of anything; for envelopes around requests.
     pub fn object(&mut self, name: &'static str) -> Result<Option<Members>> {
         match self.take(name) {

@@ -9,8 +9,8 @@ mod requests;
 mod tree;
 mod writer;
 
-pub use answers::{credential, credentials, deletion, error, page, supplied, totp_code};
+pub use answers::{audit_page, credential, credentials, deletion, error, page, supplied, totp_code, versions};
 pub use members::Members;
-pub use requests::{changes, code_options, list_query, new_credential};
+pub use requests::{changes, code_options, list_query, new_credential, version};
 pub use tree::{DEPTH_MAX, Json, VALUES_MAX, parse};
 pub use writer::{Array, Object, array, object};

@@ -31,7 +31,10 @@ pub fn new_credential(members: &mut Members, name: Option<String>) -> Result<New
         totp_algorithm: algorithm(members)?,
         totp_digits: members.whole_number("totp_digits", DIGITS)?,
         totp_period: members.whole_number("totp_period", PERIOD)?,
-        ..NewCredential::default()
+        additional_domains: members.texts("additional_domains")?.unwrap_or_default(),
+        description: members.text_or_null("description")?,
+        metadata: members.pairs("metadata")?.unwrap_or_default(),
+        archived: members.flag("archived")?,
     })
 }
 
@@ -46,7 +49,12 @@ pub fn changes(members: &mut Members) -> Result<Changes> {
         totp_algorithm: algorithm(members)?,
         totp_digits: members.whole_number("totp_digits", DIGITS)?,
         totp_period: members.whole_number("totp_period", PERIOD)?,
-        ..Changes::default()
+        domain: members.text("domain")?,
+        additional_domains: members.texts("additional_domains")?,
+        description: members.text_or_null("description")?,
+        metadata: members.pairs("metadata")?,
+        archived: members.flag("archived")?,
+        expected_version: None,
     })
 }
 
@@ -57,8 +65,20 @@ pub fn list_query(members: &mut Members) -> Result<ListQuery> {
         query: members.text("query")?,
         limit: members.whole_number("limit", LIMIT)?,
         offset: members.whole_number("offset", OFFSET)?,
-        ..ListQuery::default()
+        origin: members.text("origin")?,
+        archived: members.flag("archived")?.unwrap_or(false),
+        // For people, not for agents.
+        deleted: false,
     })
+}
+
+/// Which version to restore.
+pub fn version(members: &mut Members) -> Result<Option<u64>> {
+    let rule = || must_be("version", "a whole number from 1");
+    match members.whole_number("version", "a whole number from 1")? {
+        None => Ok(None),
+        Some(number) => u64::try_from(number).ok().filter(|number| *number > 0).map(Some).ok_or_else(rule),
+    }
 }
 
 /// Wishes about a one-time code.

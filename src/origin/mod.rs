@@ -47,6 +47,11 @@ impl Origin {
         }
     }
 
+    /// A page of this host.
+    pub fn of(host: &Domain) -> Self {
+        Self { host: host.clone() }
+    }
+
     /// Passes if the page may be given a credential of these domains.
     ///
     /// Its host must equal one of them, or be below it by whole labels while neither the domain nor any name from there

@@ -1,19 +1,30 @@
 //! Sealing of records: the only module that touches ciphers.
 //!
-//! Envelope: `format (1) | length of key id (1) | key id | nonce (24) | commitment (32) | ciphertext and tag (16)`,
-//! with XChaCha20-Poly1305 (RFC 8439, draft-irtf-cfrg-xchacha): random nonces of 192 bits need no state.
+//! Envelope (format 2): `format (1) | length of key id (1) | key id | commitment (32) | nonce prefix (16) | length of the
+//! head (4) | head and tag | part 1 and tag | part 2 and tag | ...`. The head is what the record begins with; parts are
+//! what a reader may need or not, and are opened one by one. Where a part lies is said by the head. Most records are a
+//! head without parts.
+//!
+//! Cipher: XChaCha20-Poly1305 (RFC 8439, draft-irtf-cfrg-xchacha), tags of 16 bytes. The nonce of part `n` is the
+//! prefix, drawn at random for each envelope, and `n` in 8 bytes, little-endian; the head is `n = 0`. So no nonce needs
+//! state, and **parts of two envelopes never open together, even of the same record**.
 //!
 //! Keys: `PRK = HKDF-Extract(salt: none, master key)`; `HKDF-Expand(PRK, info, 64)` (RFC 5869, SHA-256) gives 32 bytes
 //! of key and 32 of commitment, where `info` is the length-prefixed list (format, purpose, project). So no key serves
-//! two purposes or two projects, and an envelope names the one key it opens with (the AEAD alone does not commit to it).
+//! two formats, two purposes or two projects, and an envelope names the one key it opens with (the AEAD alone does not
+//! commit to it).
 //!
-//! Associated data: the length-prefixed list (format, key id, project, purpose, place...), where the place is the store
-//! key of the record. **A record that was moved, swapped, renamed or cut does not open. One that was replaced by its own
-//! older version does:** only the root and the claims are ever overwritten, and whoever operates the store can roll it
-//! back as a whole.
+//! Associated data: the length-prefixed list (format, key id, project, purpose, place..., n), where the place is the
+//! store key of the record, `n` has 8 bytes, and a length has 8 bytes, little-endian. **A record that was moved, swapped,
+//! renamed or cut does not open. One that was replaced by its own older version does:** only the root and the claims are
+//! ever overwritten, and whoever operates the store can roll it back as a whole.
+//!
+//! `testdata/envelope.json` has test vectors; `host-tests/clients/open_envelope.py` opens them by these lines alone.
 
+mod envelope;
 mod keyring;
 
+pub use envelope::{Format, Opened};
 pub use keyring::{Keyring, MASTER_KEY_BYTES, Project};
 
 use crate::error::{Code, Error, Result};
@@ -23,20 +34,16 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use core::cell::RefCell;
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// The format that is written. Readers accept it and, once there is one, its predecessor.
-const FORMAT: u8 = 1;
-const NONCE_BYTES: usize = 24;
+/// In front of every part of a list, so that two different lists never give the same bytes.
+const LENGTH_BYTES: usize = 8;
 const COMMITMENT_BYTES: usize = 32;
-const TAG_BYTES: usize = 16;
 
 /// What a sealed record is for; each purpose has its own keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +53,10 @@ pub enum Purpose {
     Body,
     Totp,
     Claim,
+    /// A pinned snapshot: the top nodes of a root that somebody still reads.
+    Snapshot,
+    /// Where a walk in steps goes on; given to its caller.
+    Cursor,
     /// Not a record: keyed hashes that recognise a repeated request.
     Idempotency,
 }
@@ -59,6 +70,8 @@ impl Purpose {
             Purpose::Body => "body",
             Purpose::Totp => "totp",
             Purpose::Claim => "claim",
+            Purpose::Snapshot => "snapshot",
+            Purpose::Cursor => "cursor",
             Purpose::Idempotency => "idempotency",
         }
     }
@@ -68,13 +81,19 @@ impl Purpose {
 pub struct Sealer {
     keyring: Keyring,
     project: Project,
-    derived: RefCell<BTreeMap<(usize, Purpose), Rc<Derived>>>,
+    derived: RefCell<BTreeMap<(usize, Format, Purpose), Rc<Derived>>>,
 }
 
-/// What is derived from a master key for one purpose in one project.
+/// What is derived from a master key for one purpose in one project and format.
 struct Derived {
     key: Zeroizing<[u8; 32]>,
     commitment: [u8; COMMITMENT_BYTES],
+}
+
+impl Derived {
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&(*self.key).into())
+    }
 }
 
 impl Sealer {
@@ -86,66 +105,16 @@ impl Sealer {
         &self.project
     }
 
-    /// Seals with the first key of the ring and binds the record to its place.
+    /// Seals a record without parts by the first key of the ring and binds it to its place.
     pub fn seal(&self, random: &dyn Random, purpose: Purpose, place: &[&[u8]], plaintext: &[u8]) -> Result<Vec<u8>> {
-        let master = self.keyring.keys.first().ok_or_else(|| Error::new(Code::Internal, "the keyring is empty"))?;
-        let derived = self.derived(0, purpose)?;
-        let mut nonce = [0; NONCE_BYTES];
-        random.fill(&mut nonce)?;
-        let id = master.id.as_bytes();
-        let mut envelope =
-            Vec::with_capacity(2 + id.len() + NONCE_BYTES + COMMITMENT_BYTES + plaintext.len() + TAG_BYTES);
-        envelope.push(FORMAT);
-        envelope.push(id.len() as u8);
-        envelope.extend_from_slice(id);
-        envelope.extend_from_slice(&nonce);
-        envelope.extend_from_slice(&derived.commitment);
-        let header = envelope.len();
-        envelope.extend_from_slice(plaintext);
-        let (_, text) = envelope.split_at_mut(header);
-        let tag = cipher(&derived)
-            .encrypt_inout_detached(&XNonce::from(nonce), &self.associated_data(id, purpose, place), text.into())
-            .map_err(|_| Error::new(Code::Internal, "a record could not be sealed"))?;
-        envelope.extend_from_slice(&tag);
-        Ok(envelope)
+        self.seal_parts(random, purpose, place, plaintext, &[])
     }
 
-    /// Opens an envelope that was sealed for this purpose, place and project.
-    ///
-    /// Errors: [`Code::FormatTooNew`], [`Code::KeyUnavailable`] when the key id is not in the ring,
-    /// [`Code::KeyMismatch`] when it is but the key is another, [`Code::StorageCorrupt`] for everything else. The
-    /// message names the purpose.
+    /// Opens a record without parts. Errors: those of [`Sealer::open_head`].
     pub fn open(&self, purpose: Purpose, place: &[&[u8]], envelope: &[u8]) -> Result<SecretBytes> {
-        let corrupt = || corrupt(purpose);
-        let (&format, rest) = envelope.split_first().ok_or_else(corrupt)?;
-        if format > FORMAT {
-            return Err(error(Code::FormatTooNew, purpose, "was written by a newer version"));
-        }
-        if format != FORMAT {
-            return Err(corrupt());
-        }
-        let (&id_length, rest) = rest.split_first().ok_or_else(corrupt)?;
-        let (id, rest) = rest.split_at_checked(usize::from(id_length)).ok_or_else(corrupt)?;
-        let (nonce, rest) = rest.split_first_chunk::<NONCE_BYTES>().ok_or_else(corrupt)?;
-        let (commitment, rest) = rest.split_first_chunk::<COMMITMENT_BYTES>().ok_or_else(corrupt)?;
-        let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or_else(corrupt)?;
-        let position = self.keyring.keys.iter().position(|known| known.id.as_bytes() == id).ok_or_else(|| {
-            error(Code::KeyUnavailable, purpose, "was sealed with a key that is not in strongroom_keys")
-        })?;
-        let derived = self.derived(position, purpose)?;
-        if !bool::from(derived.commitment.ct_eq(commitment)) {
-            return Err(error(Code::KeyMismatch, purpose, "was sealed with another key of the same id"));
-        }
-        let mut plaintext = Zeroizing::new(ciphertext.to_vec());
-        cipher(&derived)
-            .decrypt_inout_detached(
-                &XNonce::from(*nonce),
-                &self.associated_data(id, purpose, place),
-                plaintext.as_mut_slice().into(),
-                &Tag::from(*tag),
-            )
-            .map_err(|_| corrupt())?;
-        Ok(SecretBytes::new(core::mem::take(&mut *plaintext)))
+        let opened = self.open_head(purpose, place, envelope.to_vec())?;
+        opened.expect(0, 0)?;
+        Ok(opened.into_head())
     }
 
     /// `HMAC-SHA-256(key, length-prefixed parts)`, cut to 16 bytes: a hash that only a holder of the keys can compute.
@@ -153,7 +122,7 @@ impl Sealer {
     pub fn keyed_hashes(&self, parts: &[&[u8]]) -> Result<Vec<[u8; 16]>> {
         (0..self.keyring.keys.len())
             .map(|position| {
-                let derived = self.derived(position, Purpose::Idempotency)?;
+                let derived = self.derived(position, Format::CURRENT, Purpose::Idempotency)?;
                 let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(derived.key.as_slice())
                     .map_err(|_| Error::new(Code::Internal, "a key has the wrong length"))?;
                 // Part by part: they can hold secrets, of which no copy should be made.
@@ -168,27 +137,21 @@ impl Sealer {
             .collect()
     }
 
-    fn derived(&self, position: usize, purpose: Purpose) -> Result<Rc<Derived>> {
-        if let Some(known) = self.derived.borrow().get(&(position, purpose)) {
+    fn derived(&self, position: usize, format: Format, purpose: Purpose) -> Result<Rc<Derived>> {
+        if let Some(known) = self.derived.borrow().get(&(position, format, purpose)) {
             return Ok(known.clone());
         }
         let internal = || Error::new(Code::Internal, "a key could not be derived");
         let master = self.keyring.keys.get(position).ok_or_else(internal)?;
-        let info = length_prefixed(&[&[FORMAT], purpose.name().as_bytes(), self.project.as_str().as_bytes()]);
+        let project = self.project.as_str().as_bytes();
+        let info = length_prefixed(&[&[format.number()], purpose.name().as_bytes(), project]);
         let mut okm = Zeroizing::new([0; 32 + COMMITMENT_BYTES]);
         Hkdf::<Sha256>::new(None, master.key.as_slice()).expand(&info, okm.as_mut_slice()).map_err(|_| internal())?;
         let (key, commitment) = okm.split_first_chunk::<32>().ok_or_else(internal)?;
         let commitment = *commitment.first_chunk::<COMMITMENT_BYTES>().ok_or_else(internal)?;
         let derived = Rc::new(Derived { key: Zeroizing::new(*key), commitment });
-        self.derived.borrow_mut().insert((position, purpose), derived.clone());
+        self.derived.borrow_mut().insert((position, format, purpose), derived.clone());
         Ok(derived)
-    }
-
-    fn associated_data(&self, key_id: &[u8], purpose: Purpose, place: &[&[u8]]) -> Vec<u8> {
-        let mut parts: Vec<&[u8]> =
-            Vec::from([&[FORMAT][..], key_id, self.project.as_str().as_bytes(), purpose.name().as_bytes()]);
-        parts.extend_from_slice(place);
-        length_prefixed(&parts)
     }
 }
 
@@ -197,12 +160,13 @@ pub fn corrupt(purpose: Purpose) -> Error {
     error(Code::StorageCorrupt, purpose, "is damaged or missing")
 }
 
-fn error(code: Code, purpose: Purpose, what: &'static str) -> Error {
-    Error::new(code, format!("a stored {} record {what}", purpose.name()))
+/// The error of a record that holds what this version does not know.
+pub fn too_new(purpose: Purpose) -> Error {
+    error(Code::FormatTooNew, purpose, "was written by a newer version")
 }
 
-fn cipher(derived: &Derived) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&(*derived.key).into())
+fn error(code: Code, purpose: Purpose, what: &'static str) -> Error {
+    Error::new(code, format!("a stored {} record {what}", purpose.name()))
 }
 
 /// Unambiguous: two different lists never give the same bytes.
@@ -215,7 +179,7 @@ fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-fn length_prefix(part: &[u8]) -> [u8; 8] {
+fn length_prefix(part: &[u8]) -> [u8; LENGTH_BYTES] {
     (part.len() as u64).to_le_bytes()
 }
 
@@ -279,10 +243,39 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_named() {
+    fn a_newer_format_is_named_and_the_unreleased_one_is_not_read() {
         let sealer = sealer(&format!("k1:{KEY_A}"), "p");
         let mut envelope = sealed(&sealer);
-        envelope[0] = FORMAT + 1;
-        assert_eq!(code_of(sealer.open(Purpose::Body, &[b"place"], &envelope)), Code::FormatTooNew);
+        for (format, code) in [(3, Code::FormatTooNew), (255, Code::FormatTooNew), (1, Code::StorageCorrupt)] {
+            envelope[0] = format;
+            assert_eq!(code_of(sealer.open(Purpose::Body, &[b"place"], &envelope)), code);
+        }
+    }
+
+    #[test]
+    fn parts_open_one_by_one_and_only_in_their_own_envelope() {
+        let sealer = sealer(&format!("k1:{KEY_A}"), "p");
+        let seal = || sealer.seal_parts(&SystemRandom, Purpose::Root, &[b"root"], b"head", &[b"one", b"", b"three"]);
+        let (first, second) = (seal().unwrap(), seal().unwrap());
+        let open = |envelope: &[u8]| sealer.open_head(Purpose::Root, &[b"root"], envelope.to_vec()).unwrap();
+        let opened = open(&first);
+        assert_eq!(opened.head(), b"head");
+        opened.expect(3, 8).unwrap();
+        assert!(opened.expect(3, 7).is_err() && opened.expect(2, 8).is_err());
+        let parts = [(1, 0, 3, &b"one"[..]), (2, 3, 0, b""), (3, 3, 5, b"three")];
+        for (number, before, bytes, expected) in parts {
+            assert_eq!(opened.part(number, before, bytes).unwrap().expose(), expected);
+            for wrong in [(number + 1, before, bytes), (number, before + 1, bytes), (number, before, bytes + 1)] {
+                assert!(opened.part(wrong.0, wrong.1, wrong.2).is_err(), "{wrong:?}");
+            }
+        }
+        assert!(opened.part(0, 0, 3).is_err() && opened.part(u64::MAX, 0, 3).is_err());
+        assert!(sealer.open(Purpose::Root, &[b"root"], &first).is_err(), "parts are there");
+        // The parts of one behind the head of the other.
+        let cut = first.len() - (8 + 3 * 16);
+        let mixed = open(&[&first[..cut], &second[cut..]].concat());
+        for (number, before, bytes, _) in parts {
+            assert!(mixed.part(number, before, bytes).is_err());
+        }
     }
 }

@@ -69,6 +69,10 @@ pub trait Store {
     fn compare_and_swap<'a>(&'a self, key: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError>;
     /// One page of all keys of the bucket, other people's included. Never used by an action.
     fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError>;
+    /// Whether `list_keys` works.
+    fn can_list_keys(&self) -> bool {
+        true
+    }
     /// Whether `increment` and `compare_and_swap` work. Without them the vault is last-write-wins.
     fn has_atomics(&self) -> bool;
 }

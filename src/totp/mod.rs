@@ -8,7 +8,7 @@ mod settings;
 pub use code::OneTimeCode;
 pub use settings::{Algorithm, Encoder, TotpSettings};
 
-use crate::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer, field_bytes};
 use crate::error::Result;
 use crate::secret::SecretBytes;
 use alloc::vec::Vec;
@@ -76,10 +76,10 @@ impl Totp {
     /// length does not tell the seed's.
     pub fn encode(&self) -> SecretBytes {
         let settings = self.settings.encode();
-        let length = 2 + settings.len() + 2 + self.seed.expose().len();
+        let length = field_bytes(settings.len()) + field_bytes(self.seed.expose().len());
         let mut writer = Writer { bytes: Vec::with_capacity(length.next_multiple_of(ENCODED_STEP_BYTES)) };
-        writer.short(&settings);
-        writer.short(self.seed.expose());
+        writer.bytes(&settings);
+        writer.bytes(self.seed.expose());
         writer.bytes.resize(length.next_multiple_of(ENCODED_STEP_BYTES), 0);
         SecretBytes::new(writer.bytes)
     }
@@ -87,8 +87,8 @@ impl Totp {
     /// Reads what [`Totp::encode`] wrote; `None` for anything else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        let settings = TotpSettings::decode(reader.short()?)?;
-        let seed = Vec::from(reader.short()?);
+        let settings = TotpSettings::decode(reader.bytes()?)?;
+        let seed = Vec::from(reader.bytes()?);
         let totp = Self { seed: SecretBytes::new(seed), settings };
         let is_ours = (seed::MIN_BYTES..=seed::MAX_BYTES).contains(&totp.seed.expose().len());
         (is_ours && totp.encode().expose() == bytes).then_some(totp)

@@ -16,7 +16,9 @@ use strongroom_host::keyvalue::{Expected, KeyValue, SqliteStore};
 use strongroom_host::{Component, Config, Engine, Instance, Services, SystemClock};
 use strongroom_host_tests::credentials::ListQuery;
 use strongroom_host_tests::types::Error;
-use strongroom_host_tests::{Counts, KEYS, Kind, MemoryStore, Native, SAMPLE_DOMAIN, TempDir, World, block_on, sample};
+use strongroom_host_tests::{
+    Counts, KEYS, Kind, MemoryStore, Native, SAMPLE_DOMAIN, TempDir, World, block_on, everything, sample,
+};
 
 /// What a create may take in a vault of 10^5 credentials, relative to one of 10^2.
 const CREATE_RATIO_MAX: f64 = 3.0;
@@ -87,13 +89,22 @@ impl Caller {
         start.elapsed()
     }
 
-    /// Runs a call over the whole store, and returns how much linear memory it took.
-    fn maintain<T>(&self, call: impl AsyncFnOnce(&mut Instance<Vault>) -> wasmtime::Result<Result<T, Error>>) -> usize {
+    /// Runs the steps of a walk over the whole store, and returns how much linear memory the largest took.
+    fn maintain(
+        &self,
+        mut step: impl AsyncFnMut(&mut Instance<Vault>, Option<String>) -> wasmtime::Result<Result<Option<String>, Error>>,
+    ) -> usize {
         self.runtime.block_on(async {
-            let mut instance = self.component.vault(&self.services).await.unwrap();
-            instance.allow_maintenance();
-            call(&mut instance).await.unwrap().unwrap();
-            instance.store.memory_bytes()
+            let (mut next, mut most) = (None, 0);
+            loop {
+                let mut instance = self.component.vault(&self.services).await.unwrap();
+                instance.allow_maintenance();
+                next = step(&mut instance, next).await.unwrap().unwrap();
+                most = most.max(instance.store.memory_bytes());
+                if next.is_none() {
+                    return most;
+                }
+            }
         })
     }
 
@@ -127,6 +138,7 @@ impl Caller {
             query: query.map(Into::into),
             limit: Some(limit),
             offset: Some(offset as u32),
+            ..everything()
         };
         self.time(async |i| i.exports.strongroom_vault_credentials().call_list(i.store.call(), &query).await)
     }
@@ -333,10 +345,16 @@ fn million(component: &Component) {
     let stored: usize = store.entries(BUCKET).values().map(Vec::len).sum();
     println!("\nStored: {} bytes per credential.", stored as u64 / SIZE);
     let start = Instant::now();
-    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_verify(i.store.call()).await);
+    let bytes = caller.maintain(async |i, next| {
+        let step = i.exports.strongroom_vault_maintenance().call_verify(i.store.call(), next.as_deref()).await?;
+        Ok(step.map(|step| step.next))
+    });
     println!("verify: {:.0?}, {} MiB of linear memory.", start.elapsed(), bytes >> 20);
     let start = Instant::now();
-    let bytes = caller.maintain(async |i| i.exports.strongroom_vault_maintenance().call_sweep(i.store.call()).await);
+    let bytes = caller.maintain(async |i, next| {
+        let step = i.exports.strongroom_vault_maintenance().call_sweep(i.store.call(), next.as_deref()).await?;
+        Ok(step.map(|step| step.next))
+    });
     println!("sweep: {:.0?}, {} MiB of linear memory.", start.elapsed(), bytes >> 20);
 }
 

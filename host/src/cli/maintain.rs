@@ -2,10 +2,11 @@
 
 use super::Common;
 use super::output::line;
-use super::setup::{answer, block_on};
+use super::setup::{Failure, answer, block_on};
 use clap::Args;
 use std::process::ExitCode;
 use strongroom_host::Result;
+use strongroom_host::bindings::vault::exports::strongroom::vault::types::ErrorCode;
 
 #[derive(Args)]
 pub struct InitArguments {
@@ -37,17 +38,37 @@ pub fn init(arguments: InitArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How often a verification is begun anew when its snapshot is gone.
+const BEGINNINGS: u32 = 3;
+
 pub fn verify(common: Common) -> Result<ExitCode> {
     let setup = common.open()?;
     let report = block_on(async {
-        let mut instance = setup.instance().await?;
-        instance.allow_maintenance();
-        let report = instance.exports.strongroom_vault_maintenance().call_verify(instance.store.call()).await;
-        answer(report).map_err(|error| setup.explain(error))
+        let mut beginning = 1;
+        let mut next: Option<String> = None;
+        loop {
+            // A fresh instance for each step: what one had in memory is gone with it.
+            let mut instance = setup.instance().await?;
+            instance.allow_maintenance();
+            let maintenance = instance.exports.strongroom_vault_maintenance();
+            match answer(maintenance.call_verify(instance.store.call(), next.as_deref()).await) {
+                Ok(step) if step.next.is_none() => return Ok(step.report),
+                Ok(step) => next = step.next,
+                Err(Failure::Vault(error)) if error.code == ErrorCode::Contended && beginning < BEGINNINGS => {
+                    beginning += 1;
+                    next = None;
+                }
+                Err(error) => return Err(setup.explain(error)),
+            }
+        }
     })?;
     line(&format!(
-        "sound: {} credentials, depth {}, {} nodes, {} bodies, {} claims, {} garbage, {} orphans, {} bytes",
+        "sound: {} credentials, {} versions, {} deleted, {} events, depth {}, {} nodes, {} bodies, {} claims, {} \
+         garbage, {} orphans, {} bytes",
         report.credentials,
+        report.versions,
+        report.deleted,
+        report.events,
         report.depth,
         report.nodes,
         report.bodies,
@@ -62,11 +83,22 @@ pub fn verify(common: Common) -> Result<ExitCode> {
 pub fn sweep(common: Common) -> Result<ExitCode> {
     let setup = common.open()?;
     let swept = block_on(async {
-        let mut instance = setup.instance().await?;
-        instance.allow_maintenance();
-        let swept = instance.exports.strongroom_vault_maintenance().call_sweep(instance.store.call()).await;
-        answer(swept).map_err(|error| setup.explain(error))
+        let mut next: Option<String> = None;
+        loop {
+            let mut instance = setup.instance().await?;
+            instance.allow_maintenance();
+            let maintenance = instance.exports.strongroom_vault_maintenance();
+            let step = answer(maintenance.call_sweep(instance.store.call(), next.as_deref()).await)
+                .map_err(|error| setup.explain(error))?;
+            if step.next.is_none() {
+                return Ok(step);
+            }
+            next = step.next;
+        }
     })?;
-    line(&format!("{} records looked at, {} deleted", swept.examined, swept.deleted))?;
+    line(&format!(
+        "{} records looked at, {} deleted; {} versions and deleted credentials were over their time",
+        swept.examined, swept.deleted, swept.expired
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

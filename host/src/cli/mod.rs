@@ -3,6 +3,7 @@
 mod browsers;
 mod call;
 mod fill;
+mod history;
 mod maintain;
 mod output;
 mod serve;
@@ -40,8 +41,16 @@ enum Command {
     Init(maintain::InitArguments),
     /// Read and check every record of a project
     Verify(Common),
-    /// Delete records that interrupted writers left behind
+    /// Delete what is over its time, and records that interrupted writers left behind
     Sweep(Common),
+    /// Show the versions of a credential that can be restored, or what was deleted
+    History(history::HistoryArguments),
+    /// Make a version current again, or bring back what was deleted
+    Restore(history::RestoreArguments),
+    /// Remove a credential, or all that was deleted, at once and for good
+    Purge(history::PurgeArguments),
+    /// Show what happened, newest first
+    Audit(history::AuditArguments),
 }
 
 /// Where the vault is.
@@ -82,5 +91,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Init(arguments) => maintain::init(arguments),
         Command::Verify(common) => maintain::verify(common),
         Command::Sweep(common) => maintain::sweep(common),
+        Command::History(arguments) => history::history(arguments),
+        Command::Restore(arguments) => history::restore(arguments),
+        Command::Purge(arguments) => history::purge(arguments),
+        Command::Audit(arguments) => history::audit(arguments),
     }
 }

@@ -153,11 +153,8 @@ impl Server<'_> {
         let sealer = settings::sealer(self.settings, self.project.clone());
         let vault = sealer
             .as_ref()
-            .map(|sealer| {
-                Vault::new(self.platform, sealer, self.principal)
-                    .with_http_origins(settings::http_origins(self.settings))
-            })
-            .map_err(Clone::clone);
+            .map_err(Clone::clone)
+            .and_then(|sealer| Vault::new(self.platform, sealer, self.principal).with_settings(self.settings));
         call.run(vault.as_ref().map_err(Clone::clone))
     }
 

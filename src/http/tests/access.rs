@@ -17,6 +17,7 @@ fn path_of(row: &Row, name: &str) -> String {
 fn world_with_a_token_per_scope() -> World {
     let world = World::default();
     world.create("exists", Some("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"));
+    world.patch("/credentials/exists", json!({"description": "second version"}));
     let entries: Vec<_> =
         Scope::ALL.iter().map(|scope| entry(scope.as_str(), "default", scope.as_str(), scope.as_str())).collect();
     let all = world.settings.borrow().iter().find(|(name, _)| *name == TOKENS).unwrap().1.clone();
@@ -31,7 +32,7 @@ fn every_scope_against_every_route() {
         for scope in Scope::ALL {
             let world = world_with_a_token_per_scope();
             let body = json!({
-                "domain": "example.com", "values": {"p": CANARY}, "origin": "https://example.com",
+                "domain": "example.com", "values": {"p": CANARY}, "origin": "https://example.com", "version": 1,
                 "name": if row.path == "/credentials" { "new" } else { "exists" },
             });
             let send = |name: &str, token: &str| {
@@ -111,6 +112,21 @@ fn a_token_opens_its_own_project_only() {
 }
 
 #[test]
-fn admin_allows_no_route_by_itself() {
-    assert!(TABLE.iter().all(|row| row.scope() != Some(Scope::Admin)));
+fn to_remove_for_good_takes_admin_and_nothing_else() {
+    for scope in Scope::ALL {
+        let world = world_with_a_token_per_scope();
+        let purge =
+            |query: &str| world.request("DELETE", &format!("/credentials/exists{query}")).token(scope.as_str()).send();
+        if scope == Scope::Admin {
+            purge("?purge=false").is(403, "forbidden");
+            assert_eq!(purge("?purge=true").status, 204);
+            assert_eq!(world.get("/credentials?deleted=true").json, json!([]));
+            continue;
+        }
+        purge("?purge=true").is(403, "forbidden");
+        if scope == Scope::Write {
+            purge("?purge=perhaps").is_bad_request("purge must be true or false");
+            assert_eq!(purge("").status, 204);
+        }
+    }
 }

@@ -230,7 +230,7 @@ fn updates_merge_and_clear() {
     world.patch("/credentials/n", json!({"name": "other"})).is(409, "name_taken");
     assert_eq!(world.patch("/credentials/n", json!({"name": "m"})).json["name"], "m");
     world.get("/credentials/n").is(404, "not_found");
-    for body in [json!({}), json!({"domain": "example.org", "newer": 1})] {
+    for body in [json!({}), json!({"domains": "example.org", "newer": 1})] {
         let answer = world.patch("/credentials/m", body);
         answer.is(400, "bad_request");
         assert!(answer.json["message"].as_str().unwrap().starts_with("at least one update field is required"));

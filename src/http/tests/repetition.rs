@@ -16,7 +16,7 @@ fn an_idempotency_key_gives_the_same_credential_again() {
         |body: Value, key: &str| world.request("POST", "/credentials").json(body).header("idempotency-key", key).send();
     let first = create(body("n"), "key-1");
     assert_eq!(first.status, 201);
-    world.advance(86_400);
+    world.advance(86_399);
     let second = create(body("n"), "key-1");
     assert_eq!((second.status, &second.json), (201, &first.json));
     assert_eq!(second.header("etag"), first.header("etag"));
@@ -25,11 +25,36 @@ fn an_idempotency_key_gives_the_same_credential_again() {
     create(other, "key-1").is(422, "idempotency_mismatch");
     create(body("n"), "key-2").is(409, "name_taken");
     world.post("/credentials", body("n")).is(409, "name_taken");
+    world.advance(1);
+    create(body("n"), "key-1").is(409, "name_taken");
     for key in ["with space", "é", "a\u{7f}", &"k".repeat(256)] {
         create(body("m"), key).is_bad_request("the header idempotency-key must be 1 to 255 visible ASCII characters");
     }
     assert_eq!(create(body("m"), &"k".repeat(255)).status, 201);
     assert_eq!(world.get("/credentials").json.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_repetition_is_no_way_to_guess() {
+    let world = World::default();
+    let create = |name: &str, value: &str| {
+        let mut body = body(name);
+        body["values"]["p"] = value.into();
+        world.request("POST", "/credentials").json(body).header("idempotency-key", "k").send()
+    };
+    assert_eq!(create("n", CANARY).status, 201);
+    for guess in ["1", "2", "3", "4"] {
+        create("n", guess).is(422, "idempotency_mismatch");
+    }
+    assert_eq!(create("n", CANARY).status, 201, "four are forgiven");
+    create("n", "5").is(422, "idempotency_mismatch");
+    create("n", CANARY).is(409, "name_taken");
+    create("n", "6").is(409, "name_taken");
+    // Nor is it one to find out what was stored before a change.
+    assert_eq!(create("m", CANARY).status, 201);
+    world.patch("/credentials/m", json!({"values": {"p": "new"}}));
+    create("m", CANARY).is(409, "name_taken");
+    create("m", "new").is(409, "name_taken");
 }
 
 #[test]

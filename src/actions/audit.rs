@@ -1,0 +1,229 @@
+//! `audit`: what happened in the vault, newest first. Here is also what an event is and how it is kept.
+
+use super::policy::AuditMode;
+use super::stored::{Fields, fields, number_of, text};
+use super::{Action, Vault};
+use crate::catalog::mutation::Mutation;
+use crate::catalog::{Entry, Fault, Index, Transaction};
+use crate::credential::CredentialId;
+use crate::error::{Code, Error, Result};
+use crate::seal::Purpose;
+use crate::time::Timestamp;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+/// Events on a page at most, and when the caller does not say.
+pub const LIMIT_MAX: i64 = 100;
+pub const LIMIT_DEFAULT: i64 = 50;
+/// Events that are looked at for one page; a page that ends here says where to go on.
+const SCANNED_MAX: u32 = 5_000;
+/// Events that are read at once, going back in time.
+const STRIDE: u32 = 64;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Refused(Code),
+}
+
+/// Something that happened; by whom and when is added where it is written.
+pub struct Event {
+    pub action: Action,
+    /// The credential and the version it has, or had last.
+    pub credential: Option<(CredentialId, u64)>,
+    pub outcome: Outcome,
+}
+
+/// Numbers of fields of an event; never used again for anything else.
+mod field {
+    pub const TOKEN: u64 = 1;
+    pub const ACTION: u64 = 2;
+    pub const CREDENTIAL: u64 = 3;
+    pub const VERSION: u64 = 4;
+    pub const OUTCOME: u64 = 5;
+    pub const REQUEST: u64 = 6;
+}
+
+/// Adds events to a transaction, if it changes anything or is nothing but them, and drops what is over its time.
+pub(super) fn append(vault: &Vault<'_>, transaction: &mut Transaction<'_>, events: &[Event]) -> Result<(), Fault> {
+    let policy = vault.policy;
+    if policy.audit == AuditMode::Off || events.is_empty() || Mutation::SkipAudit.is_on() {
+        return Ok(());
+    }
+    let now = vault.now();
+    let cut = Timestamp(now.0.saturating_sub(policy.audit_ms()));
+    let cut = cut.0.to_be_bytes();
+    for (number, event) in (0u32..).zip(events) {
+        let mut key = now.0.to_be_bytes().to_vec();
+        key.extend_from_slice(&transaction.seq().to_be_bytes());
+        key.extend_from_slice(&number.to_be_bytes());
+        let entry = Entry::new(&key, &event.encode(vault));
+        transaction.insert_beside(Index::Audit, entry, &mut |old| old.key.as_slice() < cut.as_slice())?;
+    }
+    let count = transaction.count(Index::Audit)?;
+    let excess = count.saturating_sub(policy.audit_entries);
+    transaction.drop_first_leaf(Index::Audit, &mut |entries, next| entries <= excess || next <= cut.as_slice())?;
+    Ok(())
+}
+
+impl Event {
+    fn encode(&self, vault: &Vault<'_>) -> Vec<u8> {
+        let mut fields = Fields::default();
+        fields.bytes(field::TOKEN, vault.principal.name.as_bytes());
+        fields.bytes(field::ACTION, self.action.name().as_bytes());
+        if let Some((id, version)) = &self.credential {
+            fields.bytes(field::CREDENTIAL, id.as_bytes());
+            fields.number(field::VERSION, *version);
+        }
+        if let Outcome::Refused(code) = self.outcome {
+            fields.bytes(field::OUTCOME, code.as_str().as_bytes());
+        }
+        if let Some(request) = &vault.principal.request_id {
+            fields.bytes(field::REQUEST, request.as_bytes());
+        }
+        fields.0.bytes
+    }
+}
+
+/// An event as its reader sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditEntry {
+    pub at: Timestamp,
+    /// The name of the token, or of whoever else asked.
+    pub token: String,
+    pub action: String,
+    /// The id of the credential.
+    pub credential: Option<String>,
+    pub version: Option<u64>,
+    /// `done`, or the code of the error that refused it.
+    pub outcome: String,
+    pub request_id: Option<String>,
+}
+
+/// Which events to show.
+#[derive(Clone, Default)]
+pub struct AuditQuery {
+    /// Of the credential with this id, which may be gone.
+    pub credential: Option<String>,
+    /// Of the token with this name.
+    pub token: Option<String>,
+    /// Not before, in milliseconds since 1970.
+    pub since: Option<Timestamp>,
+    /// Before, in milliseconds since 1970.
+    pub until: Option<Timestamp>,
+    /// 1-100; absent: 50.
+    pub limit: Option<i64>,
+    /// Where the page before said to go on.
+    pub cursor: Option<String>,
+}
+
+/// Some events, and where to go on; a page can be empty and not be the last.
+pub struct AuditPage {
+    pub entries: Vec<AuditEntry>,
+    pub next: Option<String>,
+}
+
+/// Shows what happened, newest first.
+///
+/// Errors: [`Code::BadRequest`], those of a read.
+pub fn audit(vault: &Vault<'_>, query: &AuditQuery) -> Result<AuditPage> {
+    let limit = match query.limit.unwrap_or(LIMIT_DEFAULT) {
+        limit @ 1..=LIMIT_MAX => limit as usize,
+        _ => return Err(Error::bad_request("limit must be a whole number from 1 to 100")),
+    };
+    let credential = match query.credential.as_deref().filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => Some(
+            CredentialId::parse(text).ok_or_else(|| Error::bad_request("credential must be the id of a credential"))?,
+        ),
+    };
+    let end = match (&query.cursor, query.until) {
+        (Some(cursor), _) => {
+            read_cursor(cursor).ok_or_else(|| Error::bad_request("cursor must be the one of the page before"))?
+        }
+        (None, Some(until)) => until.0.to_be_bytes().to_vec(),
+        (None, None) => Vec::from([0xff; 8]),
+    };
+    let oldest = Timestamp(vault.now().0.saturating_sub(vault.policy.audit_ms()));
+    let since = query.since.unwrap_or_default().max(oldest);
+    let is_wanted = |entry: &AuditEntry, id: Option<CredentialId>| {
+        entry.at >= since
+            && credential.is_none_or(|credential| id == Some(credential))
+            && query.token.as_deref().filter(|token| !token.is_empty()).is_none_or(|token| token == entry.token)
+    };
+    vault.catalog.read(|snapshot| {
+        let first = snapshot.count(Index::Audit)?.saturating_sub(vault.policy.audit_entries);
+        let mut at = snapshot.rank(Index::Audit, &end)?;
+        let mut page = AuditPage { entries: Vec::new(), next: None };
+        let mut scanned = 0;
+        while at > first {
+            let start = at.saturating_sub(STRIDE).max(first);
+            let mut stride: Vec<Entry> = Vec::new();
+            snapshot.walk(Index::Audit, start, &mut |entry| {
+                stride.push(entry.clone());
+                let is_whole = stride.len() as u32 >= at - start;
+                Ok(if is_whole { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            for entry in stride.iter().rev() {
+                let (event, id) = AuditEntry::of(entry)?;
+                if event.at < since {
+                    return Ok(page);
+                }
+                if page.entries.len() == limit || scanned == SCANNED_MAX {
+                    // What was not looked at begins above this one.
+                    page.next = Some(write_cursor(entry));
+                    return Ok(page);
+                }
+                scanned += 1;
+                if is_wanted(&event, id) {
+                    page.entries.push(event);
+                }
+            }
+            at = start;
+        }
+        Ok(page)
+    })
+}
+
+impl AuditEntry {
+    fn of(entry: &Entry) -> Result<(Self, Option<CredentialId>), Fault> {
+        Self::decode(entry).ok_or_else(|| Fault::corrupt(Purpose::Node))
+    }
+
+    fn decode(entry: &Entry) -> Option<(Self, Option<CredentialId>)> {
+        let mut event = Self { at: Timestamp(u64::from_be_bytes(*entry.key.first_chunk()?)), ..Self::default() };
+        event.outcome = "done".to_owned();
+        let mut id = None;
+        for item in fields(&entry.value) {
+            let (number, bytes) = item?;
+            match number {
+                field::TOKEN => event.token = text(bytes)?,
+                field::ACTION => event.action = text(bytes)?,
+                field::CREDENTIAL => id = Some(CredentialId::from_bytes(bytes.try_into().ok()?)),
+                field::VERSION => event.version = Some(number_of(bytes)?),
+                field::OUTCOME => event.outcome = text(bytes)?,
+                field::REQUEST => event.request_id = Some(text(bytes)?),
+                _ => {}
+            }
+        }
+        event.credential = id.map(|id| id.to_text());
+        Some((event, id))
+    }
+}
+
+/// A cursor is the key of the last event that was not looked at, and a zero byte behind it, in hexadecimal.
+fn write_cursor(entry: &Entry) -> String {
+    entry.key.iter().chain(&[0]).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_cursor(text: &str) -> Option<Vec<u8>> {
+    const BYTES: usize = 8 + 8 + 4 + 1;
+    if text.len() != 2 * BYTES || !text.is_ascii() {
+        return None;
+    }
+    (0..BYTES).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()).collect()
+}

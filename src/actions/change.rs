@@ -1,0 +1,69 @@
+//! The one way a vault is changed, and the audit that is written there.
+
+use super::audit::{Event, Outcome, append};
+use super::policy::AuditMode;
+use super::stored::Stored;
+use super::{Action, Vault};
+use crate::catalog::{Fault, Transaction};
+use crate::error::Result;
+use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut};
+
+/// A change under way: a transaction, and what the audit will say about it.
+pub struct Change<'c, 't> {
+    transaction: &'c mut Transaction<'t>,
+    events: Vec<Event>,
+}
+
+impl Change<'_, '_> {
+    /// Notes what was done to a credential.
+    pub fn note(&mut self, action: Action, stored: &Stored) {
+        self.events.push(Event { action, credential: Some((stored.id, stored.version)), outcome: Outcome::Done });
+    }
+
+    /// Notes what was done to the store as a whole.
+    pub fn note_upkeep(&mut self, action: Action) {
+        self.events.push(Event { action, credential: None, outcome: Outcome::Done });
+    }
+}
+
+impl<'t> Deref for Change<'_, 't> {
+    type Target = Transaction<'t>;
+
+    fn deref(&self) -> &Self::Target {
+        self.transaction
+    }
+}
+
+impl DerefMut for Change<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.transaction
+    }
+}
+
+impl Vault<'_> {
+    /// Commits what `change` does, and in the same commit what the audit says about it. **Every change of a vault goes
+    /// through here.** `change` runs again on a newer root when another writer came first; what it noted before is
+    /// forgotten then. A change that changes nothing leaves no trace.
+    pub(super) fn change<T>(&self, mut change: impl FnMut(&mut Change<'_, '_>) -> Result<T, Fault>) -> Result<T> {
+        self.catalog.commit(|transaction| {
+            let mut under_way = Change { transaction, events: Vec::new() };
+            let value = change(&mut under_way)?;
+            let events = under_way.events;
+            if transaction.is_changed() {
+                append(self, transaction, &events)?;
+            }
+            Ok(value)
+        })
+    }
+
+    /// Records that something was given out, or was refused, where the policy wants that. What can't be recorded is not
+    /// given.
+    pub(super) fn record_use(&self, action: Action, stored: &Stored, outcome: Outcome) -> Result<()> {
+        if self.policy.audit != AuditMode::All {
+            return Ok(());
+        }
+        let event = Event { action, credential: Some((stored.id, stored.version)), outcome };
+        self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event)))
+    }
+}

@@ -1,0 +1,224 @@
+//! What keeps the indexes in step: where a credential is found, and all the places it is entered in.
+//!
+//! | index | key | value |
+//! |---|---|---|
+//! | [`Index::Id`] | id, so in order of creation | the credential, with its body and claim record |
+//! | [`Index::Archive`] | id | the same, of those that are switched off |
+//! | [`Index::Name`] | name | id, hosts, description, archived or not: all that is searched |
+//! | [`Index::Domain`] | host, zero byte, id | nothing; those that are switched off are not in it |
+//! | [`Index::History`] | id, version | what a change replaced, with the body if no newer version has it |
+//! | [`Index::Trash`] | id | what was deleted, with body and claim record |
+//! | [`Index::Audit`] | time, commit, number | an event |
+
+use super::Vault;
+use super::stored::{Fields, Stored, fields, number_of, text};
+use crate::access::Restriction;
+use crate::catalog::{Entry, Fault, Index, Snapshot, Transaction};
+use crate::credential::{CredentialId, Name, Selector};
+use crate::error::{Error, Result};
+use crate::seal::Purpose;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What the name index says about a credential.
+pub struct Named {
+    pub id: CredentialId,
+    pub hosts: Vec<String>,
+    pub description: Option<String>,
+    pub is_archived: bool,
+}
+
+/// Numbers of fields of a name's entry; never used again for anything else.
+mod field {
+    pub const ID: u64 = 1;
+    pub const HOST: u64 = 2;
+    pub const DESCRIPTION: u64 = 3;
+    pub const IS_ARCHIVED: u64 = 4;
+}
+
+impl Named {
+    pub fn of(value: &[u8]) -> Result<Self, Fault> {
+        Self::decode(value).ok_or_else(|| Fault::corrupt(Purpose::Node))
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let (mut id, mut named) = (None, (Vec::new(), None, false));
+        for item in fields(value) {
+            let (number, bytes) = item?;
+            match number {
+                field::ID => id = Some(CredentialId::from_bytes(bytes.try_into().ok()?)),
+                field::HOST => named.0.push(text(bytes)?),
+                field::DESCRIPTION => named.1 = Some(text(bytes)?),
+                field::IS_ARCHIVED => named.2 = number_of(bytes)? != 0,
+                _ => {}
+            }
+        }
+        let (hosts, description, is_archived) = named;
+        Some(Self { id: id?, hosts, description, is_archived })
+    }
+
+    pub fn is_allowed(&self, restriction: &Restriction) -> bool {
+        restriction.allows(self.id, self.hosts.iter().map(String::as_str))
+    }
+}
+
+/// The entry of the name index.
+pub fn name_entry(stored: &Stored) -> Entry {
+    let mut fields = Fields::default();
+    fields.bytes(field::ID, stored.id.as_bytes());
+    for host in stored.hosts() {
+        fields.bytes(field::HOST, host.as_str().as_bytes());
+    }
+    if let Some(description) = &stored.description {
+        fields.bytes(field::DESCRIPTION, description.as_str().as_bytes());
+    }
+    if stored.is_archived {
+        fields.number(field::IS_ARCHIVED, 1);
+    }
+    Entry::new(stored.name.as_str().as_bytes(), &fields.0.bytes)
+}
+
+/// The keys in the domain index.
+pub fn domain_keys(stored: &Stored) -> impl Iterator<Item = Vec<u8>> {
+    let id = *stored.id.as_bytes();
+    stored.hosts().filter(|_| !stored.is_archived).map(move |host| {
+        let mut key = domain_prefix(host.as_str());
+        key.extend_from_slice(&id);
+        key
+    })
+}
+
+/// What all keys of a host begin with. No host holds a zero byte, so no host's prefix begins another's.
+pub fn domain_prefix(host: &str) -> Vec<u8> {
+    let mut prefix = host.as_bytes().to_vec();
+    prefix.push(0);
+    prefix
+}
+
+/// Where a credential itself lies.
+pub fn place(stored: &Stored) -> Index {
+    if stored.is_archived { Index::Archive } else { Index::Id }
+}
+
+/// Looks a key up in an index.
+type Lookup<'l> = &'l mut dyn FnMut(Index, &[u8]) -> Result<Option<Entry>, Fault>;
+
+/// Finds a credential by id or name; those that the principal is restricted from don't exist, at the same cost.
+pub fn find(vault: &Vault<'_>, snapshot: &Snapshot<'_>, selector: &Selector) -> Result<Stored, Fault> {
+    find_in(vault, &mut |index, key| snapshot.get(index, key), selector)
+}
+
+/// The same, to be changed.
+pub fn find_to_change(
+    vault: &Vault<'_>,
+    transaction: &mut Transaction<'_>,
+    selector: &Selector,
+) -> Result<Stored, Fault> {
+    find_in(vault, &mut |index, key| transaction.get(index, key), selector)
+}
+
+fn find_in(vault: &Vault<'_>, get: Lookup<'_>, selector: &Selector) -> Result<Stored, Fault> {
+    let restriction = &vault.principal.restriction;
+    match selector {
+        Selector::Id(id) => {
+            // One that is none of the principal's is looked for everywhere, like one that is not there.
+            for index in [Index::Id, Index::Archive] {
+                let stored = get(index, id.as_bytes())?.as_ref().map(Stored::from_entry).transpose()?;
+                if let Some(stored) = stored.filter(|stored| is_allowed(restriction, stored)) {
+                    return Ok(stored);
+                }
+            }
+            Err(Error::not_found().into())
+        }
+        Selector::Name(name) => {
+            let named = get(Index::Name, name.as_str().as_bytes())?;
+            let named = named.map(|entry| Named::of(&entry.value)).transpose()?;
+            match named.filter(|named| named.is_allowed(restriction)) {
+                Some(named) => of_named(get, &named),
+                None => Err(Error::not_found().into()),
+            }
+        }
+    }
+}
+
+/// Whether a credential exists for whoever is restricted like this.
+pub fn is_allowed(restriction: &Restriction, stored: &Stored) -> bool {
+    restriction.allows(stored.id, stored.hosts().map(|host| host.as_str()))
+}
+
+/// What has a name.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
+pub enum Holder {
+    Nobody,
+    /// One that does not exist for the principal; it costs as much as nobody.
+    Hidden,
+    One(Stored),
+}
+
+impl Holder {
+    /// Errors: [`Code::NameTaken`](crate::error::Code::NameTaken).
+    pub fn check_nobody(&self) -> Result<()> {
+        if matches!(self, Holder::Nobody) { Ok(()) } else { Err(super::create::name_taken()) }
+    }
+}
+
+/// Finds what has a name.
+pub fn find_by_name(vault: &Vault<'_>, transaction: &mut Transaction<'_>, name: &Name) -> Result<Holder, Fault> {
+    let get: Lookup<'_> = &mut |index, key| transaction.get(index, key);
+    let Some(entry) = get(Index::Name, name.as_str().as_bytes())? else { return Ok(Holder::Nobody) };
+    let named = Named::of(&entry.value)?;
+    if named.is_allowed(&vault.principal.restriction) {
+        of_named(get, &named).map(Holder::One)
+    } else {
+        Ok(Holder::Hidden)
+    }
+}
+
+fn of_named(get: Lookup<'_>, named: &Named) -> Result<Stored, Fault> {
+    let index = if named.is_archived { Index::Archive } else { Index::Id };
+    let entry = get(index, named.id.as_bytes())?.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+    Stored::from_entry(&entry)
+}
+
+/// Adds a credential to all indexes. Its name must be free.
+pub fn add(stored: &Stored, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    transaction.insert(place(stored), stored.entry(stored.id.as_bytes())?)?;
+    transaction.insert(Index::Name, name_entry(stored))?;
+    for key in domain_keys(stored) {
+        transaction.insert(Index::Domain, Entry::new(&key, &[]))?;
+    }
+    Ok(())
+}
+
+/// Replaces `old`, which has the same id, in all indexes. A new name must be free.
+pub fn replace(stored: &Stored, old: &Stored, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    if place(stored) != place(old) {
+        transaction.remove(place(old), old.id.as_bytes())?;
+    }
+    transaction.insert(place(stored), stored.entry(stored.id.as_bytes())?)?;
+    let (named, old_named) = (name_entry(stored), name_entry(old));
+    if named.key != old_named.key {
+        transaction.remove(Index::Name, &old_named.key)?;
+    }
+    if (&named.key, &named.value) != (&old_named.key, &old_named.value) {
+        transaction.insert(Index::Name, named)?;
+    }
+    let (keys, old_keys): (Vec<_>, Vec<_>) = (domain_keys(stored).collect(), domain_keys(old).collect());
+    for key in old_keys.iter().filter(|key| !keys.contains(key)) {
+        transaction.remove(Index::Domain, key)?;
+    }
+    for key in keys.iter().filter(|key| !old_keys.contains(key)) {
+        transaction.insert(Index::Domain, Entry::new(key, &[]))?;
+    }
+    Ok(())
+}
+
+/// Removes a credential from all indexes; what it owned becomes garbage, unless another entry takes it.
+pub fn remove(stored: &Stored, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    transaction.remove(place(stored), stored.id.as_bytes())?;
+    transaction.remove(Index::Name, stored.name.as_str().as_bytes())?;
+    for key in domain_keys(stored) {
+        transaction.remove(Index::Domain, &key)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! Pins: a walk over the whole store keeps the snapshot it reads from being collected, beside any number of writers.
+//!
+//! A pin is an entry of the root with an end: until then no commit deletes a record that the pinned root refers to. The
+//! top nodes of that root lie in a record of their own, so that a walk in steps finds its snapshot again in a later
+//! call. Who forgets to unpin holds nothing for longer than the end says, and a reader whose pin has ended finds records
+//! missing and starts over: no promise rests on the clocks.
+
+use super::init::uninitialised;
+use super::record::RecordRef;
+use super::root::Root;
+use super::{Catalog, Fault, Snapshot};
+use crate::codec::{Reader, Writer};
+use crate::error::{Code, Error, Result};
+use crate::seal::{Purpose, corrupt};
+use crate::time::Timestamp;
+use core::cell::Cell;
+
+/// Names a pin.
+pub type PinId = [u8; 8];
+
+/// How long a pin holds without being renewed.
+const PIN_MS: u64 = 60_000;
+/// One that ends later than this was made by a clock that is wrong: it holds nothing.
+const PIN_MAX_MS: u64 = 10 * PIN_MS;
+/// Pins that a root holds at most.
+const PINS_MAX: usize = 8;
+
+/// A pinned root.
+#[derive(Clone)]
+pub struct Pin {
+    pub id: PinId,
+    /// The number of the root.
+    pub seq: u64,
+    until: Timestamp,
+    /// Its top nodes.
+    pub tops: RecordRef,
+}
+
+impl Pin {
+    pub fn encode(&self, writer: &mut Writer) {
+        writer.raw(&self.id);
+        writer.number(self.seq);
+        writer.u64(self.until.0);
+        writer.raw(&self.tops.to_bytes());
+    }
+
+    pub fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let (id, seq) = (reader.array()?, reader.number()?);
+        Some(Self { id, seq, until: Timestamp(reader.u64()?), tops: RecordRef::from_bytes(reader.array()?)? })
+    }
+
+    pub fn holds(&self, now: Timestamp) -> bool {
+        now < self.until && self.until.0 - now.0 <= PIN_MAX_MS
+    }
+}
+
+impl Catalog<'_> {
+    /// Pins the newest root, by a commit.
+    ///
+    /// Errors: [`Code::NotSupported`] without compare-and-swap; [`Code::Contended`] when eight others are pinned; those
+    /// of [`Catalog::commit`].
+    pub fn pin(&self) -> Result<PinId> {
+        self.check_atomics()?;
+        let id: PinId = self.records.random()?;
+        self.commit(|transaction| {
+            let now = self.records.platform.clock.now();
+            let mut pins = transaction.root().pins()?;
+            pins.retain(|pin| pin.holds(now));
+            if pins.len() >= PINS_MAX {
+                return Err(Error::new(Code::Contended, "too many walks over the vault at once").retry_after(5).into());
+            }
+            let (seq, tops) = (transaction.root().seq, transaction.root().indexes_only());
+            let tops = transaction.add_snapshot(tops)?;
+            pins.push(Pin { id, seq, until: Timestamp(now.0 + PIN_MS), tops });
+            transaction.set_pins(pins)
+        })?;
+        Ok(id)
+    }
+
+    /// A pinned snapshot. Errors: [`Code::Contended`] when the pin is gone: begin anew.
+    pub fn pinned(&self, id: PinId) -> Result<Pinned<'_>> {
+        let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(uninitialised)?;
+        let now = self.records.platform.clock.now();
+        let pin = found.state.pins()?.into_iter().find(|pin| pin.id == id && now < pin.until).ok_or_else(gone)?;
+        let tops = Root::of(self.records.read(pin.tops)?, Purpose::Snapshot)?;
+        Ok(Pinned { catalog: self, id, tops, until: Cell::new(pin.until) })
+    }
+
+    /// The newest snapshot, which nothing keeps: for stores without compare-and-swap, where nothing is ever deleted.
+    pub fn unpinned(&self) -> Result<Pinned<'_>> {
+        let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(uninitialised)?;
+        let tops = found.state.indexes_only();
+        Ok(Pinned { catalog: self, id: PinId::default(), tops, until: Cell::new(Timestamp(u64::MAX)) })
+    }
+
+    /// Ends a pin, by a commit. One that has ended already is no error.
+    pub fn unpin(&self, id: PinId) -> Result<()> {
+        self.commit(|transaction| {
+            let mut pins = transaction.root().pins()?;
+            pins.retain(|pin| pin.id != id);
+            transaction.set_pins(pins)
+        })
+    }
+
+    fn renew(&self, id: PinId, until: Timestamp) -> Result<()> {
+        self.commit(|transaction| {
+            let mut pins = transaction.root().pins()?;
+            let pin = pins.iter_mut().find(|pin| pin.id == id).ok_or_else(gone)?;
+            pin.until = until;
+            transaction.set_pins(pins)
+        })
+    }
+
+    pub(super) fn check_atomics(&self) -> Result<()> {
+        if self.records.platform.store.has_atomics() {
+            return Ok(());
+        }
+        Err(Error::new(Code::NotSupported, "this needs a key-value store with compare-and-swap"))
+    }
+}
+
+/// A snapshot that stays.
+pub struct Pinned<'p> {
+    catalog: &'p Catalog<'p>,
+    id: PinId,
+    tops: Root,
+    until: Cell<Timestamp>,
+}
+
+impl Pinned<'_> {
+    /// Runs a part of a walk; before it, the pin is renewed when half of its time is over.
+    ///
+    /// Errors: [`Code::Contended`] when a record is missing all the same: begin anew.
+    pub fn walk<T>(&self, part: impl FnOnce(&Snapshot<'_>) -> Result<T, Fault>) -> Result<T> {
+        let now = self.catalog.records.platform.clock.now();
+        if self.until.get().0.saturating_sub(now.0) < PIN_MS / 2 {
+            let until = Timestamp(now.0 + PIN_MS);
+            self.catalog.renew(self.id, until)?;
+            self.until.set(until);
+        }
+        part(&Snapshot::new(&self.catalog.records, Some(&self.tops))).map_err(|fault| self.told_apart(fault))
+    }
+
+    /// A record that is missing although the pin is still there is lost. Whoever deletes what a pin holds ends the pin.
+    fn told_apart(&self, fault: Fault) -> Error {
+        let kind = match fault {
+            Fault::Missing(kind) => kind,
+            Fault::Error(error) => return error,
+        };
+        let is_held = self.id == PinId::default() || self.catalog.pinned(self.id).is_ok();
+        if is_held { corrupt(kind.purpose()) } else { gone() }
+    }
+
+    /// Bytes of the root record before it is sealed.
+    pub fn root_bytes(&self) -> Result<u64> {
+        self.tops.bytes()
+    }
+}
+
+fn gone() -> Error {
+    Error::new(Code::Contended, "the vault changed under the walk; begin it anew").retry_after(1)
+}
