@@ -48,7 +48,11 @@ impl<'a> Catalog<'a> {
     ) -> Result<()> {
         let key = self.records.keys.root();
         let mut base = self.root_to_build_on()?;
-        for attempt in 0..=REBASES_MAX {
+        let mut turn = None;
+        if base.state.queue()?.is_busy {
+            base = self.queue_up(base, &mut turn, false)?;
+        }
+        for _ in 0..=REBASES_MAX {
             let mut transaction = Transaction::new(&self.records, base.state.clone());
             match change(&mut transaction) {
                 Ok(()) => {}
@@ -65,13 +69,8 @@ impl<'a> Catalog<'a> {
             if !transaction.is_changed() {
                 return Ok(());
             }
-            // Who has lost before looks before it writes: what is written for a root that is gone is in everybody's way.
-            if attempt > 0
-                && let Some(newest) = self.records.current::<Root>(&key)?
-                && newest.state.seq > base.state.seq
-            {
-                base = newest;
-                continue;
+            if let Some(turn) = &turn {
+                transaction.set_queue(turn.served(base.state.queue()?));
             }
             let mut written = Vec::new();
             let publication = match transaction.write(&mut written) {
@@ -96,8 +95,8 @@ impl<'a> Catalog<'a> {
                     return Ok(());
                 }
                 Replaced::Lost(newer) => {
-                    base = newer;
                     dead.append(&mut written);
+                    base = self.queue_up(newer, &mut turn, true)?;
                 }
             }
         }

@@ -18,6 +18,7 @@ pub mod mutation;
 pub(crate) mod mutation;
 mod node;
 mod pin;
+mod queue;
 mod record;
 mod records;
 mod root;

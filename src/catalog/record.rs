@@ -96,11 +96,16 @@ impl KeySpace {
         format!("{}seed", self.prefix)
     }
 
+    /// The counter of the queue of writers.
+    pub fn queue(&self) -> String {
+        format!("{}queue", self.prefix)
+    }
+
     pub fn record(&self, record: RecordRef) -> String {
         format!("{}{}.{}", self.prefix, char::from(record.kind.letter()), base32::encode(ALPHABET, &record.random))
     }
 
-    /// The record a key names; `None` for the root, the seed and other people's keys.
+    /// The record a key names; `None` for the root, the seed, the queue and other people's keys.
     pub fn parse(&self, key: &str) -> Option<RecordRef> {
         let (letter, text) = key.strip_prefix(&self.prefix)?.split_once('.')?;
         let &[letter] = letter.as_bytes() else { return None };
@@ -125,7 +130,9 @@ mod tests {
         assert_eq!(keys.parse(&key), Some(record));
         assert_eq!(RecordRef::from_bytes(record.to_bytes()), Some(record));
         let others = KeySpace::new(&Project::parse("other").unwrap());
-        for foreign in [&key.to_uppercase(), &keys.root(), &keys.seed(), "sr1", "", &others.record(record)] {
+        for foreign in
+            [&key.to_uppercase(), &keys.root(), &keys.seed(), &keys.queue(), "sr1", "", &others.record(record)]
+        {
             assert_eq!(keys.parse(foreign), None);
         }
     }

@@ -1,7 +1,7 @@
 //! The root record: the one place from which everything else is found, and whose replacement is a commit.
 //!
-//! A root is a short head and sections: the ids of the last commits, the garbage, the pins, a note of the layer above,
-//! and the top node of each index. They are the parts of one envelope, so a reader opens those it needs, and sections of
+//! A root is a short head and sections: the ids of the last commits, the garbage, the pins, a note of the layer above, the
+//! queue of writers, and the top node of each index. They are the parts of one envelope, so a reader opens those it needs, and sections of
 //! two commits never open together. A section that is not there is empty; one of a number that this build does not know
 //! is [`Code::FormatTooNew`](crate::error::Code::FormatTooNew).
 
@@ -30,6 +30,7 @@ const COMMITS: u8 = 1;
 const GARBAGE: u8 = 2;
 const PINS: u8 = 3;
 const NOTE: u8 = 4;
+const QUEUE: u8 = 5;
 const FIRST_TOP: u8 = 16;
 
 /// Records that a commit stopped referring to.
@@ -38,6 +39,15 @@ pub struct Garbage {
     /// The commit that did.
     pub seq: u64,
     pub record: RecordRef,
+}
+
+/// How far the queue of writers has come; see [`super::queue`].
+#[derive(Clone, Copy, Default)]
+pub struct Queue {
+    /// The highest number whose turn it was.
+    pub served: u64,
+    /// Whether its holder met others.
+    pub is_busy: bool,
 }
 
 /// The decoded root record.
@@ -132,6 +142,20 @@ impl Root {
         self.set_section(NOTE, note);
     }
 
+    pub fn queue(&self) -> Result<Queue> {
+        let Some(bytes) = self.section(QUEUE)? else { return Ok(Queue::default()) };
+        let mut reader = Reader::new(bytes);
+        let queue = reader.number().zip(reader.u8());
+        queue.map(|(served, busy)| Queue { served, is_busy: busy != 0 }).ok_or_else(|| corrupt(Purpose::Root))
+    }
+
+    pub fn set_queue(&mut self, queue: Queue) {
+        let mut writer = Writer::default();
+        writer.number(queue.served);
+        writer.u8(queue.is_busy.into());
+        self.set_section(QUEUE, writer.bytes);
+    }
+
     /// The indexes alone: what a pinned snapshot needs.
     pub fn indexes_only(&self) -> Self {
         let is_top = |section: &&Section| section.number >= FIRST_TOP;
@@ -154,7 +178,7 @@ impl Root {
     pub fn of(opened: Opened, purpose: Purpose) -> Result<Self> {
         let mut root = Self::decode(opened).ok_or_else(|| corrupt(purpose))?;
         let is_known = |section: &Section| {
-            (COMMITS..=NOTE).contains(&section.number)
+            (COMMITS..=QUEUE).contains(&section.number)
                 || section.number.checked_sub(FIRST_TOP).is_some_and(|number| Index::of(number).is_some())
         };
         if !root.sections.iter().all(is_known) {
@@ -336,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_section_of_a_later_version_stops_this_one() {
-        for number in [5, 15, FIRST_TOP, FIRST_TOP + 200] {
+        for number in [6, 15, FIRST_TOP, FIRST_TOP + 200] {
             let mut root = full();
             root.set_section(number, Vec::from(b"from the future"));
             let error = opened(&sealed(&root)).err().unwrap();

@@ -9,7 +9,7 @@ use super::node::{Child, Entry, Link, Node};
 use super::pin::Pin;
 use super::record::{Kind, RecordRef};
 use super::records::Records;
-use super::root::{Garbage, Root};
+use super::root::{Garbage, Queue, Root};
 use super::tree::{self, Cached, Displaced, Editor, IsOver, Source};
 use crate::error::Result;
 use crate::seal::{Opened, Purpose};
@@ -167,6 +167,10 @@ impl<'t> Transaction<'t> {
 
     pub(super) fn root(&self) -> &Root {
         &self.root
+    }
+
+    pub(super) fn set_queue(&mut self, queue: Queue) {
+        self.root.set_queue(queue);
     }
 
     pub(super) fn add_snapshot(&mut self, tops: Root) -> Result<RecordRef, Fault> {
