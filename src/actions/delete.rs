@@ -20,7 +20,11 @@ pub fn delete(vault: &Vault<'_>, id_or_name: &str, expected_version: Option<u64>
         check_version(&stored, expected_version)?;
         remove(&stored, change)?;
         if vault.policy.keeps_history() {
-            trash::keep(vault, change, Stored { ended_at: Some(vault.now()), ..stored.clone() })?;
+            trash::keep(
+                vault,
+                change,
+                Stored { ended_at: Some(vault.now().max(stored.updated_at)), ..stored.clone() },
+            )?;
         } else {
             history::forget(change, stored.id)?;
         }

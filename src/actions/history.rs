@@ -1,8 +1,8 @@
 //! What changes replaced: kept for some versions and some time, so that a person can undo what an agent did.
 //!
 //! An entry holds the credential as it was. The record of its values goes with it only when the next version has
-//! another; else it stays with that one. So every record has one owner, whatever is kept, and the values of a version are
-//! those of the first entry from it on that owns a record, or those of the current one.
+//! another; else it stays with that one, and the entry names it. So every record has one owner, whatever is kept, and a
+//! version whose record is gone with its owner can't be restored: its sites never get the values of another version.
 
 use super::Vault;
 use super::indexes::is_allowed;
@@ -35,8 +35,12 @@ pub fn keep(vault: &Vault<'_>, transaction: &mut Transaction<'_>, old: &Stored, 
         return Ok(());
     }
     let now = vault.now();
-    let mut kept = Stored { ended_at: Some(now), stamp: None, ..old.clone() };
-    if kept.body == new.body || Mutation::HistoryWithoutBody.is_on() {
+    // It ended when the next one began, so that by no clock a version is over before an older one is.
+    let mut kept = Stored { ended_at: Some(new.updated_at), stamp: None, ..old.clone() };
+    if kept.body == new.body {
+        kept.shared_body = kept.body.take();
+    }
+    if Mutation::HistoryWithoutBody.is_on() {
         kept.body = None;
     }
     if kept.claim == new.claim {
@@ -48,6 +52,10 @@ pub fn keep(vault: &Vault<'_>, transaction: &mut Transaction<'_>, old: &Stored, 
         is_surplus || ended_at(entry).is_some_and(|at| is_over(policy, at, now))
     };
     transaction.insert_beside(Index::History, kept.entry(&key(old.id, old.version))?, &mut over)?;
+    // The one that became too many just now can lie in another leaf.
+    if let Some(surplus) = old.version.checked_sub(u64::from(policy.history_versions)) {
+        transaction.remove(Index::History, &key(old.id, surplus))?;
+    }
     Ok(())
 }
 
@@ -95,10 +103,14 @@ pub fn find(
     let Some(wanted) = found.first().filter(|first| first.version == version) else {
         return Err(no_such_version().into());
     };
-    let body = found.iter().map(|newer| newer.body).chain([current.body]).find_map(|body| body);
+    let mut bodies = found.iter().filter_map(|newer| newer.body).chain(current.body);
+    let body = match wanted.shared_body {
+        Some(shared) => Some(bodies.find(|body| *body == shared).ok_or_else(no_such_version)?),
+        None => wanted.body,
+    };
     let owner = found.iter().find(|newer| newer.claim.is_some() && newer.period() == wanted.period());
     let mut stored = wanted.clone();
-    stored.body = if stored.value_keys.is_empty() { None } else { body };
+    (stored.body, stored.shared_body) = (body, None);
     Ok(Version { stored, claim_owner: owner.cloned() })
 }
 

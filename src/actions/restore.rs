@@ -3,7 +3,7 @@
 
 use super::change::Change;
 use super::indexes::{add, find_by_name, find_to_change};
-use super::replace::{Secrets, replace_if_changed};
+use super::replace::{Secrets, check_switch, replace_if_changed};
 use super::stored::Stored;
 use super::{Action, CredentialView, Vault, history, trash};
 use crate::catalog::mutation::Mutation;
@@ -76,6 +76,7 @@ fn make_current(
 ) -> Result<Stored, Fault> {
     let history::Version { stored: old, claim_owner } = history::find(vault, change, &current, version)?;
     vault.principal.restriction.check_hosts(old.hosts().map(Domain::as_str))?;
+    check_switch(vault, &current, &old)?;
     if old.name != current.name {
         find_by_name(vault, change, &old.name)?.check_nobody()?;
     }

@@ -46,6 +46,8 @@ mod field {
     pub const IS_ARCHIVED: u64 = 15;
     /// When it was replaced or deleted.
     pub const ENDED_AT: u64 = 16;
+    /// The record of values that it shares with a later version, which owns it.
+    pub const SHARED_BODY: u64 = 17;
 }
 
 /// The seal shows that what was checked when it was written was not changed since.
@@ -72,6 +74,8 @@ pub struct Stored {
     pub body: Option<RecordRef>,
     /// The record that coordinates exclusive codes; none without a TOTP secret or compare-and-swap.
     pub claim: Option<RecordRef>,
+    /// The record that holds the values of what a change replaced, when a later version owns it.
+    pub shared_body: Option<RecordRef>,
     /// When it was replaced or deleted; none of what is current.
     pub ended_at: Option<Timestamp>,
     /// Whether a later build wrote fields that this one does not know.
@@ -106,6 +110,7 @@ impl Stored {
             stamp: None,
             body: None,
             claim: None,
+            shared_body: None,
             ended_at: None,
             has_unknown_fields: false,
         }
@@ -160,6 +165,9 @@ impl Stored {
         if let Some(ended_at) = self.ended_at {
             fields.number(field::ENDED_AT, ended_at.0);
         }
+        if let Some(body) = self.shared_body {
+            fields.bytes(field::SHARED_BODY, &body.random);
+        }
         let records = self.body.into_iter().chain(self.claim).collect();
         Ok(Entry { key: key.to_vec(), records, value: fields.0.bytes })
     }
@@ -198,6 +206,9 @@ impl Stored {
                 },
                 field::IS_ARCHIVED => stored.is_archived = true,
                 field::ENDED_AT => stored.ended_at = Some(Timestamp(number_of(bytes)?)),
+                field::SHARED_BODY => {
+                    stored.shared_body = Some(RecordRef { kind: Kind::Body, random: bytes.try_into().ok()? });
+                }
                 _ => stored.has_unknown_fields = true,
             }
         }

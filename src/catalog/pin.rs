@@ -79,11 +79,25 @@ impl Catalog<'_> {
 
     /// A pinned snapshot. Errors: [`Code::Contended`] when the pin is gone: begin anew.
     pub fn pinned(&self, id: PinId) -> Result<Pinned<'_>> {
+        let pin = self.pin_of(id)?;
+        let tops = self.records.read(pin.tops).map_err(|fault| self.told_apart(id, fault))?;
+        let tops = Root::of(tops, Purpose::Snapshot)?;
+        Ok(Pinned { catalog: self, id, tops, until: Cell::new(pin.until) })
+    }
+
+    fn pin_of(&self, id: PinId) -> Result<Pin> {
         let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(uninitialised)?;
         let now = self.records.platform.clock.now();
-        let pin = found.state.pins()?.into_iter().find(|pin| pin.id == id && now < pin.until).ok_or_else(gone)?;
-        let tops = Root::of(self.records.read(pin.tops)?, Purpose::Snapshot)?;
-        Ok(Pinned { catalog: self, id, tops, until: Cell::new(pin.until) })
+        found.state.pins()?.into_iter().find(|pin| pin.id == id && now < pin.until).ok_or_else(gone)
+    }
+
+    /// A record that is missing although the pin is still there is lost. Whoever deletes what a pin holds ends the pin.
+    fn told_apart(&self, id: PinId, fault: Fault) -> Error {
+        match fault {
+            Fault::Missing(kind) if id == PinId::default() => corrupt(kind.purpose()),
+            Fault::Missing(kind) => self.pin_of(id).map_or_else(|error| error, |_| corrupt(kind.purpose())),
+            Fault::Error(error) => error,
+        }
     }
 
     /// The newest snapshot, which nothing keeps: for stores without compare-and-swap, where nothing is ever deleted.
@@ -138,17 +152,8 @@ impl Pinned<'_> {
             self.catalog.renew(self.id, until)?;
             self.until.set(until);
         }
-        part(&Snapshot::new(&self.catalog.records, Some(&self.tops))).map_err(|fault| self.told_apart(fault))
-    }
-
-    /// A record that is missing although the pin is still there is lost. Whoever deletes what a pin holds ends the pin.
-    fn told_apart(&self, fault: Fault) -> Error {
-        let kind = match fault {
-            Fault::Missing(kind) => kind,
-            Fault::Error(error) => return error,
-        };
-        let is_held = self.id == PinId::default() || self.catalog.pinned(self.id).is_ok();
-        if is_held { corrupt(kind.purpose()) } else { gone() }
+        part(&Snapshot::new(&self.catalog.records, Some(&self.tops)))
+            .map_err(|fault| self.catalog.told_apart(self.id, fault))
     }
 
     /// Bytes of the root record before it is sealed.
