@@ -5,14 +5,15 @@
 //! each answer must fit a snapshot that existed between the call and the answer. What hosts make impossible is listed in
 //! the crate's documentation.
 
-use crate::driver;
+use crate::driver::{self, Shown};
 use crate::history::{self, Record, Reply, Seen};
 use crate::hosts::Host;
-use crate::model::{Action, Cred, Effect, Expected, Snapshot, Target, Values};
+use crate::model::{Action, Bounds, Cred, Effect, Event, Expected, Kept, Rules, Snapshot, Target};
 use crate::world::OpId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
+use strongroom::catalog::RecordRef;
 use strongroom::error::Code;
 
 /// Rebases before a change answers `contended`.
@@ -26,6 +27,9 @@ const CLAIMS_REMEMBERED: usize = 64;
 const GRACE_COMMITS: usize = 8;
 /// Walks that can keep a snapshot at a time.
 const PINS: usize = 8;
+/// Events of a sweep at most: two of what is over, one of what it deleted, and some for those of an operator, whose
+/// commits are not looked at one by one.
+const SWEEP_EVENTS: usize = 8;
 /// Tries to create a claim record.
 const CREATIONS: usize = 4;
 /// Changes of the root that a read survives.
@@ -44,6 +48,10 @@ pub struct Circumstances {
     pub clock_unset: bool,
     /// The caller's clock showed more than one time step since the call.
     pub clock_moved_on: bool,
+    /// The earliest and the latest time that the caller's clock showed since the call, in milliseconds.
+    pub clock_ms: (u64, u64),
+    /// So much time went by at once that a repetition is none any more.
+    pub has_leapt: bool,
     /// A pin that was made since the call can be over: much time went by, or the clocks do not agree.
     pub pins_end: bool,
 }
@@ -58,19 +66,43 @@ pub struct Checker {
     has_root: bool,
     /// The newest id that was ever assigned.
     newest: String,
+    /// The same before the newest commit.
+    before_newest: String,
     /// Who got the code of a credential, as long as it has had a secret, for a time step.
     exclusive: BTreeMap<(String, u64, u64), OpId>,
     /// Every id that was ever seen, oldest first.
     pub known_ids: Vec<String>,
+    /// Whether some of the audit may be gone because it is too old.
+    audit_ends: bool,
+    /// To which hosts each value could ever go.
+    reach: BTreeMap<String, BTreeSet<String>>,
+    /// Whose values and claims the newest commit refers to, and what any commit ever did.
+    owned: Vec<(String, RecordRef)>,
+    ever_owned: BTreeMap<String, BTreeSet<RecordRef>>,
+    /// What the newest commit purged.
+    newly_purged: Vec<(String, BTreeSet<RecordRef>)>,
+    /// What was stored for those that were purged.
+    pub purged: BTreeSet<RecordRef>,
 }
 
 impl Checker {
-    pub fn new(host: &'static dyn Host, start: Snapshot, has_root: bool) -> Self {
-        let known_ids: Vec<String> = start.iter().map(|cred| cred.id.clone()).collect();
+    pub fn new(host: &'static dyn Host, start: Snapshot, has_root: bool, audit_ends: bool) -> Self {
+        let known_ids: Vec<String> = start.creds.iter().map(|cred| cred.id.clone()).collect();
+        let mut reach = BTreeMap::new();
+        for cred in &start.creds {
+            extend_reach(&mut reach, cred, true);
+        }
         Self {
             host,
             records: Vec::new(),
+            audit_ends,
+            reach,
+            owned: Vec::new(),
+            ever_owned: BTreeMap::new(),
+            purged: BTreeSet::new(),
+            newly_purged: Vec::new(),
             newest: known_ids.last().cloned().unwrap_or_default(),
+            before_newest: known_ids.last().cloned().unwrap_or_default(),
             commits: vec![Rc::new(start)],
             started_with_root: has_root,
             has_root,
@@ -97,9 +129,11 @@ impl Checker {
     }
 
     /// An operation begins; `has_root` says whether the store has a root now.
-    pub fn invoked(&mut self, action: Action, has_root: bool) -> OpId {
+    pub fn invoked(&mut self, action: Action, rules: Rules, has_root: bool) -> OpId {
         self.records.push(Record {
             action,
+            rules,
+            purged: Vec::new(),
             invoked: self.newest_commit(),
             had_root: has_root,
             lost_root: self.has_root && !has_root,
@@ -109,9 +143,9 @@ impl Checker {
         self.records.len() - 1
     }
 
-    /// The root changed by the hand of this operation, and this is what the vault shows now: each credential, and its
-    /// values where id and version are not those of the snapshot before. Says whether others committed in between.
-    pub fn committed(&mut self, op: OpId, shown: Vec<(Seen, Option<Values>)>) -> Result<bool, String> {
+    /// The root changed by the hand of this operation, and this is what the vault shows now. `clock_ms`: the earliest and
+    /// the latest time that its caller's clock can have shown. Says whether others committed in between.
+    pub fn committed(&mut self, op: OpId, shown: Shown, clock_ms: (u64, u64)) -> Result<bool, String> {
         let index = self.newest_commit() + 1;
         let record = &self.records[op];
         let was_absent = !std::mem::replace(&mut self.has_root, true);
@@ -121,38 +155,89 @@ impl Checker {
 
         // What was lost took its ids along.
         let newest = if self.host.has_atomics() { self.newest.as_str() } else { "" };
-        // The first root may come with nothing in it; after that only walks commit without a change: they pin what they read.
+        let bounds = Bounds { newest, latest_ms: clock_ms.1 };
+        // The first root may come with nothing in it; after that only walks commit without a change: they pin what they
+        // read.
         let may_be_idle = (was_absent || !self.host.has_atomics())
             && (record.action.is_change() || matches!(record.action, Action::Init { .. }))
             || record.action.is_walk();
-        let mut found = None;
+        let (mut found, mut why) = (None, String::new());
         for base in bases.rev() {
             let before = &self.commits[base];
-            let effect = record.action.effect(before);
-            let after = assemble(&shown, before, &effect)?;
+            let effect = record.action.effect(before, record.rules);
+            let after = match assemble(&shown, before, &effect, &record.action, record.rules) {
+                Ok(after) => after,
+                Err(unexplained) => {
+                    why = unexplained;
+                    continue;
+                }
+            };
             let changes = !matches!(effect, Effect::Refused(_) | Effect::Nothing);
-            if changes && effect.explains(before, &after, newest) {
-                found = Some((after, true));
+            let is_written_down = |after: &Snapshot| {
+                shown.events == after.audit.len() || self.audit_ends && shown.events <= after.audit.len()
+            };
+            if changes && effect.explains(before, &after, bounds, record.rules) && is_written_down(&after) {
+                found = Some((after, Some(effect)));
                 break;
             }
-            if may_be_idle && **before == after {
-                found.get_or_insert((after, false));
+            let mut idle = after;
+            idle.audit.clone_from(&before.audit);
+            if record.action == Action::Sweep {
+                let sweep =
+                    Event { by: record.rules.caller().to_owned(), action: "sweep".to_owned(), credential: None };
+                let written = shown.events.saturating_sub(before.audit.len()).min(SWEEP_EVENTS);
+                idle.audit.extend(std::iter::repeat_n(Rc::new(sweep), written));
+            }
+            if may_be_idle && Effect::Nothing.explains(before, &idle, bounds, record.rules) && is_written_down(&idle) {
+                found.get_or_insert((idle, None));
             }
         }
-        let Some((after, changed)) = found else {
+        let Some((after, effect)) = found else {
             let names: Vec<String> =
-                shown.iter().map(|(seen, _)| format!("{} v{} ({})", seen.name, seen.version, seen.id)).collect();
-            return Err(format!("the commit of #{op} is not what `{}` does: [{}]", record.action, names.join(", ")));
+                shown.creds.iter().map(|(seen, _)| format!("{} v{} ({})", seen.name, seen.version, seen.id)).collect();
+            let kept = (&shown.versions, shown.trash.iter().map(|seen| &seen.id).collect::<Vec<_>>());
+            return Err(format!(
+                "the commit of #{op} is not what `{}` does: [{}], kept {kept:?}, {} events {why}",
+                record.action,
+                names.join(", "),
+                shown.events
+            ));
         };
         check_snapshot(&after)?;
-        if let Some(last) = after.last()
+        let before = self.commits[index - 1].clone();
+        for cred in after.creds.iter().filter(|cred| !before.creds.contains(cred)) {
+            if !extend_reach(&mut self.reach, cred, record.rules.is_trusted) && self.host.has_atomics() {
+                return Err(format!("#{op} sends values of {} where they could not go", cred.name));
+            }
+        }
+        for kept in record.action.restored(&before) {
+            if effect.is_some() && kept.is_over(clock_ms.0) {
+                return Err(format!("#{op} restored {} v{}, which was over", kept.cred.name, kept.cred.version));
+            }
+        }
+        self.newly_purged.clear();
+        if let Some(Effect::Purges(ids)) = &effect {
+            let purged = self.owned.iter().filter(|(id, _)| ids.contains(id)).map(|(_, record)| *record);
+            self.records[op].purged = purged.collect();
+            for id in ids {
+                let records = self.ever_owned.remove(id).unwrap_or_default();
+                self.purged.extend(&records);
+                self.newly_purged.push((id.clone(), records));
+            }
+        }
+        for (id, record) in &shown.owned {
+            self.ever_owned.entry(id.clone()).or_default().insert(*record);
+        }
+        self.owned = shown.owned;
+        self.before_newest.clone_from(&self.newest);
+        if let Some(last) = after.creds.last()
             && last.id > self.newest
         {
             self.newest = last.id.clone();
             self.known_ids.push(last.id.clone());
         }
         self.commits.push(Rc::new(after));
-        if changed {
+        if effect.is_some() {
             let record = &mut self.records[op];
             record.effects.push(index);
             if record.effects.len() > 1 && self.host.has_atomics() {
@@ -168,6 +253,43 @@ impl Checker {
         Ok(overlapped)
     }
 
+    /// A failover took back the newest commit, which this operation had made: it may have been read, and never was.
+    pub fn taken_back(&mut self, op: OpId) -> Result<(), String> {
+        let before = self.commits[self.newest_commit() - 1].clone();
+        self.newest = self.before_newest.clone();
+        self.commits.push(before);
+        for (id, records) in self.newly_purged.drain(..) {
+            self.purged.retain(|record| !records.contains(record));
+            self.ever_owned.insert(id, records);
+        }
+        let record = &mut self.records[op];
+        record.effects.pop();
+        record.purged.clear();
+        match record.outcome {
+            Some(Ok(_)) => Err(format!("#{op} was acknowledged, and taken back")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the audit says in the end is what happened.
+    pub fn check_audit(&self, found: &[Event]) -> Result<(), String> {
+        let mut expected: Vec<&Event> = self.snapshot().audit.iter().map(|event| &**event).collect();
+        let mut found: Vec<&Event> = found.iter().collect();
+        expected.sort_unstable();
+        found.sort_unstable();
+        if self.audit_ends {
+            // Some may be gone; none may be there that did not happen. How many sweeps wrote is not known then.
+            for event in found.into_iter().filter(|event| event.credential.is_some()) {
+                let Some(at) = expected.iter().position(|other| *other == event) else {
+                    return Err(format!("the audit tells of {event:?}, which did not happen"));
+                };
+                expected.swap_remove(at);
+            }
+            return Ok(());
+        }
+        if expected == found { Ok(()) } else { Err(format!("the audit is {found:?} and should be {expected:?}")) }
+    }
+
     /// An operation has answered.
     pub fn returned(
         &mut self,
@@ -177,7 +299,7 @@ impl Checker {
     ) -> Result<(), String> {
         self.records[op].outcome = Some(outcome.clone());
         match outcome {
-            Ok(reply) => self.check_reply(op, &reply),
+            Ok(reply) => self.check_reply(op, &reply, circumstances),
             Err(code) => self.check_error(op, code, circumstances),
         }
         .map_err(|why| format!("#{op} `{}`: {why}", self.records[op].action))
@@ -190,7 +312,7 @@ impl Checker {
         oldest..=self.newest_commit()
     }
 
-    fn check_reply(&mut self, op: OpId, reply: &Reply) -> Result<(), String> {
+    fn check_reply(&mut self, op: OpId, reply: &Reply, now: Circumstances) -> Result<(), String> {
         let record = &self.records[op];
         if record.lost_root {
             return Err(format!("answered {reply} though the root was lost before"));
@@ -199,8 +321,9 @@ impl Checker {
             return Err("succeeded, which can't be promised without atomics".into());
         }
         let is_what_it_did = |effect: &usize| match (&record.action, reply) {
-            (Action::Delete { .. }, Reply::Done) => true,
-            (_, Reply::Cred(seen)) => self.commits[*effect].iter().any(|cred| seen.shows(cred)),
+            (Action::Delete { .. } | Action::Purge { .. }, Reply::Done) => true,
+            (Action::PurgeDeleted, Reply::Purged(count)) => *count == self.commits[*effect - 1].trash.len() as u64,
+            (_, Reply::Cred(seen)) => self.commits[*effect].creds.iter().any(|cred| seen.shows(cred)),
             _ => false,
         };
         if record.effects.iter().any(is_what_it_did) {
@@ -212,16 +335,38 @@ impl Checker {
         }
         let mut fitting = self.window(op).rev().filter_map(|index| {
             let snapshot = &self.commits[index];
-            fits(&record.action, reply, snapshot).filter(|_| record.action.effect(snapshot) == Effect::Nothing)
+            fits(record, reply, snapshot, now, self.audit_ends)
+                .filter(|_| record.action.effect(snapshot, record.rules) == Effect::Nothing)
         });
         if let (Reply::Code(code) | Reply::Supplied(_, Some(code)), true) = (reply, record.action.is_exclusive()) {
             let creds: Vec<Rc<Cred>> = fitting.flatten().collect();
             return self.check_exclusive(op, code.step, &creds);
         }
-        fitting
-            .next()
-            .map(|_| ())
-            .ok_or_else(|| format!("answered {reply}, which fits no snapshot from its call to its answer"))
+        if fitting.next().is_some() || matches!(reply, Reply::Kept(items) if self.is_mixed(op, items, now)) {
+            return Ok(());
+        }
+        Err(format!("answered {reply}, which fits no snapshot from its call to its answer"))
+    }
+
+    /// Whether this is a list of what was deleted that was read from several snapshots: it moves on with the root.
+    fn is_mixed(&self, op: OpId, items: &[Seen], now: Circumstances) -> bool {
+        let mut snapshots = self.window(op).map(|index| &self.commits[index]);
+        let trash = |snapshot: &Rc<Snapshot>| snapshot.trash.clone();
+        let everywhere = snapshots
+            .clone()
+            .map(trash)
+            .reduce(|all, trash| all.into_iter().filter(|kept| trash.contains(kept)).collect::<Vec<Kept>>());
+        self.records[op].action == Action::ListDeleted
+            && items.windows(2).all(|pair| pair[0].id < pair[1].id)
+            && everywhere
+                .unwrap_or_default()
+                .iter()
+                .all(|kept| kept.is_over(now.clock_ms.1) || items.iter().any(|seen| seen.shows_kept(kept)))
+            && items.iter().all(|seen| {
+                snapshots.any(|snapshot| {
+                    snapshot.trash.iter().any(|kept| seen.shows_kept(kept) && !kept.is_over(now.clock_ms.0))
+                })
+            })
     }
 
     /// Notes whose code of a time step an exclusive caller got; `creds`: whose it can have been.
@@ -250,9 +395,17 @@ impl Checker {
         // At least as many as claimed time steps meanwhile.
         let exclusive_since = self.records[op..].iter().filter(|record| record.action.is_exclusive()).count();
         let justified = match code {
-            Code::NotFound | Code::NameTaken | Code::PreconditionFailed | Code::TotpNotConfigured => {
-                self.window(op).any(|index| record.action.effect(&self.commits[index]) == Effect::Refused(code))
-            }
+            Code::NotFound if self.can_be_over(op, now.clock_ms.1) => true,
+            // It is the own one, but the repetition comes too late to be told from another request.
+            Code::NameTaken if now.has_leapt && matches!(record.action, Action::Create { key: Some(_), .. }) => true,
+            Code::NotFound
+            | Code::NameTaken
+            | Code::PreconditionFailed
+            | Code::TotpNotConfigured
+            | Code::Forbidden
+            | Code::BadRequest => self
+                .window(op)
+                .any(|index| record.action.effect(&self.commits[index], record.rules) == Effect::Refused(code)),
             Code::Contended if record.action.is_change() => commits_since >= REBASES,
             Code::Contended if record.action.is_walk() => {
                 now.pins_end || self.walks() > PINS || commits_since >= REBASES
@@ -263,7 +416,8 @@ impl Checker {
             Code::OutcomeUnknown => {
                 let overwritten = !self.host.has_atomics() && commits_since > 0;
                 let forgotten = commits_since >= COMMITS_REMEMBERED || exclusive_since >= CLAIMS_REMEMBERED;
-                let claim_deleted = record.action.is_exclusive() && commits_since > GRACE_COMMITS;
+                let claim_deleted =
+                    record.action.is_exclusive() && (commits_since > GRACE_COMMITS || self.has_purged(op));
                 (now.strikes > 0 || now.key_lost || overwritten || forgotten || claim_deleted)
                     && can_be_unclear(&record.action)
             }
@@ -284,6 +438,21 @@ impl Checker {
             _ => false,
         };
         if justified { Ok(()) } else { Err(format!("answered {} without a reason", code.as_str())) }
+    }
+
+    /// Whether something that a restore needs can have been over for its caller.
+    fn can_be_over(&self, op: OpId, latest_ms: u64) -> bool {
+        let is_over = |kept: &Kept| kept.is_over(latest_ms);
+        self.window(op).any(|index| self.records[op].action.restored(&self.commits[index]).into_iter().any(is_over))
+    }
+
+    /// Whether a purge, which deletes at once, took effect since the call.
+    fn has_purged(&self, op: OpId) -> bool {
+        let since = self.records[op].invoked;
+        self.records.iter().any(|record| {
+            matches!(record.action, Action::Purge { .. } | Action::PurgeDeleted)
+                && record.effects.iter().any(|effect| *effect > since)
+        })
     }
 
     /// How many sweeps there were: each can take a claim record away that nothing refers to yet.
@@ -309,7 +478,8 @@ fn can_be_unclear(action: &Action) -> bool {
 
 fn needs_atomics(action: &Action) -> bool {
     match action {
-        Action::Sweep => true,
+        Action::Sweep | Action::Purge { .. } | Action::PurgeDeleted => true,
+        Action::Restore { expected, .. } => expected.is_some(),
         Action::Put { expected, .. } => *expected != Expected::Anything,
         Action::Update { expected, .. } | Action::Delete { expected, .. } => expected.is_some(),
         // Where there is no secret, there is no code to give to one caller only.
@@ -318,16 +488,47 @@ fn needs_atomics(action: &Action) -> bool {
     }
 }
 
-/// Makes a snapshot of what the vault shows. Secrets of one-time codes and idempotency keys can't be read: they are those
-/// that the credential had, or that the effect gives it.
-fn assemble(shown: &[(Seen, Option<Values>)], before: &Snapshot, effect: &Effect) -> Result<Snapshot, String> {
-    let cred = |(seen, values): &(Seen, Option<Values>)| {
-        let old = before.iter().find(|cred| cred.id == seen.id);
-        let (totp, claims, key) = match (effect, old) {
-            (Effect::Replaces(_, cred), _) if cred.id == seen.id => (cred.totp.clone(), cred.claims, cred.key.clone()),
-            (_, Some(old)) => (old.totp.clone(), old.claims, old.key.clone()),
-            (Effect::Appends(draft, key), None) => (draft.totp.clone(), 1, key.clone()),
-            _ => (None, 1, None),
+/// Notes where the values of a credential can go; false when some could not go there before, and the one who changed it
+/// has no right to send them there. Every value is given once, so it can be told by its text.
+fn extend_reach(reach: &mut BTreeMap<String, BTreeSet<String>>, cred: &Cred, is_trusted: bool) -> bool {
+    let hosts: Vec<&String> = std::iter::once(&cred.domain).chain(&cred.additional).collect();
+    let mut is_allowed = true;
+    for value in cred.values.values() {
+        let known = reach.get(value);
+        let is_below = |host: &str, known: &str| {
+            host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        is_allowed &= is_trusted
+            || known.is_none_or(|known| hosts.iter().all(|host| known.iter().any(|known| is_below(host, known))));
+        reach.entry(value.clone()).or_default().extend(hosts.iter().map(|host| (*host).clone()));
+    }
+    is_allowed
+}
+
+/// Makes a snapshot of what the vault shows. What can't be read is what it was, or what the effect makes it: secrets of
+/// one-time codes, idempotency keys, values of what is not current.
+fn assemble(
+    shown: &Shown,
+    before: &Snapshot,
+    effect: &Effect,
+    action: &Action,
+    rules: Rules,
+) -> Result<Snapshot, String> {
+    let made = match effect {
+        Effect::Replaces(_, cred) => Some(cred),
+        Effect::BringsBack(_, steps) => steps.last(),
+        _ => None,
+    };
+    let mut snapshot = Snapshot::default();
+    for (seen, values) in &shown.creds {
+        let old = before.creds.iter().find(|cred| cred.id == seen.id);
+        let made = made.filter(|cred| cred.id == seen.id);
+        let (totp, claims, key, body) = match (effect, made.or(old.map(|old| &**old))) {
+            (_, Some(cred)) => (cred.totp.clone(), cred.claims, cred.key.clone(), cred.body),
+            (Effect::Appends(draft, key), None) => {
+                (draft.totp.clone(), 1, key.clone(), u64::from(!draft.values.is_empty()))
+            }
+            _ => (None, 1, None, 0),
         };
         let values = match (values, old) {
             (Some(values), _) => values.clone(),
@@ -339,10 +540,12 @@ fn assemble(shown: &[(Seen, Option<Values>)], before: &Snapshot, effect: &Effect
             id: seen.id.clone(),
             name: seen.name.clone(),
             domain: seen.domain.clone(),
+            additional: seen.additional.clone(),
             version: seen.version,
             created_ms: seen.created_ms,
             updated_ms: seen.updated_ms,
             values,
+            body,
             totp: seen.has_totp.then(|| totp.unwrap_or_else(unknown)),
             claims,
             key,
@@ -350,37 +553,111 @@ fn assemble(shown: &[(Seen, Option<Values>)], before: &Snapshot, effect: &Effect
         if !seen.shows(&cred) {
             return Err(format!("the value keys of {} are not those of its values", seen.name));
         }
-        Ok(match old {
+        snapshot.creds.push(match old {
             // Shared, so that comparing snapshots is mostly comparing pointers.
             Some(old) if **old == cred => old.clone(),
             _ => Rc::new(cred),
-        })
-    };
-    shown.iter().map(cred).collect()
+        });
+    }
+    for (id, version) in &shown.versions {
+        let is_it = |cred: &Cred| cred.id == *id && cred.version == *version;
+        if let Some(kept) = before.versions.iter().find(|kept| is_it(&kept.cred)) {
+            snapshot.versions.push(kept.clone());
+            continue;
+        }
+        let first = match effect {
+            Effect::BringsBack(_, steps) => steps.first().filter(|cred| is_it(cred)),
+            _ => None,
+        };
+        let seen = shown.replaced.iter().find(|seen| seen.id == *id && seen.version == *version);
+        let cred = match (before.creds.iter().find(|cred| is_it(cred)), first, seen) {
+            (Some(cred), _, _) => cred.clone(),
+            (None, Some(cred), Some(seen)) => Rc::new(Cred { updated_ms: seen.updated_ms, ..cred.clone() }),
+            _ => return Err(format!("version {version} of {id} is kept, and was never replaced")),
+        };
+        let owns_values = made.is_some_and(|made| made.body != cred.body);
+        let kept = seen.and_then(|seen| seen.ended_ms).map(|ended_ms| Kept { cred, ended_ms, owns_values });
+        match kept.filter(|kept| seen.is_some_and(|seen| seen.shows_kept(kept))) {
+            Some(kept) => snapshot.versions.push(kept),
+            None => return Err(format!("version {version} of {id} is kept otherwise than it was")),
+        }
+    }
+    for seen in &shown.trash {
+        let known = before.trash.iter().find(|kept| kept.cred.id == seen.id).cloned();
+        let deleted = before.creds.iter().find(|cred| cred.id == seen.id);
+        let kept = known.or(deleted.zip(seen.ended_ms).map(|(cred, ended_ms)| Kept {
+            cred: cred.clone(),
+            ended_ms,
+            owns_values: true,
+        }));
+        match kept.filter(|kept| seen.shows_kept(kept)) {
+            Some(kept) => snapshot.trash.push(kept),
+            None => return Err(format!("{} lies in the trash otherwise than it was", seen.name)),
+        }
+    }
+    snapshot.audit.clone_from(&before.audit);
+    snapshot.audit.extend(effect.events(action, before, &snapshot.creds, rules));
+    Ok(snapshot)
 }
 
 /// What holds in every snapshot.
 fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
-    let mut names: Vec<&str> = snapshot.iter().map(|cred| cred.name.as_str()).collect();
+    let mut names: Vec<&str> = snapshot.creds.iter().map(|cred| cred.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(format!("the name {} is there twice", pair[0]));
     }
-    match snapshot.windows(2).find(|pair| pair[0].id >= pair[1].id) {
-        Some(pair) => Err(format!("{} is listed before {}", pair[0].id, pair[1].id)),
+    if let Some(pair) = snapshot.creds.windows(2).find(|pair| pair[0].id >= pair[1].id) {
+        return Err(format!("{} is listed before {}", pair[0].id, pair[1].id));
+    }
+    match snapshot.trash.iter().find(|kept| snapshot.creds.iter().any(|cred| cred.id == kept.cred.id)) {
+        Some(kept) => Err(format!("{} is there and was deleted", kept.cred.id)),
         None => Ok(()),
     }
 }
 
-/// Whether an answer is what the snapshot gives; with the credential it was about, if there is one.
-fn fits(action: &Action, reply: &Reply, snapshot: &Snapshot) -> Option<Option<Rc<Cred>>> {
-    let found = |target: &Target| target.find(snapshot).cloned();
-    match (action, reply) {
-        (Action::Init { .. } | Action::Sweep, Reply::Done) => Some(None),
-        (Action::Verify, Reply::Verified(found)) => (found.credentials == snapshot.len() as u64).then_some(None),
-        (Action::Get { target } | Action::Update { target, .. }, Reply::Cred(seen)) => {
-            found(target).filter(|cred| seen.shows(cred)).map(Some)
+/// Whether these are those of `kept`, in its order, that are not over.
+fn are_those<'k>(items: &[Seen], kept: impl Iterator<Item = &'k Kept>, clock_ms: (u64, u64)) -> bool {
+    let mut items = items.iter().peekable();
+    for kept in kept {
+        let is_shown = items.next_if(|seen| seen.shows_kept(kept)).is_some();
+        if is_shown && kept.is_over(clock_ms.0) || !is_shown && !kept.is_over(clock_ms.1) {
+            return false;
         }
+    }
+    items.next().is_none()
+}
+
+/// Whether an answer is what the snapshot gives; with the credential it was about, if there is one.
+fn fits(
+    record: &Record,
+    reply: &Reply,
+    snapshot: &Snapshot,
+    now: Circumstances,
+    audit_ends: bool,
+) -> Option<Option<Rc<Cred>>> {
+    let found = |target: &Target| target.find(snapshot).cloned();
+    match (&record.action, reply) {
+        (Action::Init { .. } | Action::Sweep, Reply::Done) => Some(None),
+        (Action::PurgeDeleted, Reply::Purged(0)) => Some(None),
+        (Action::Verify, Reply::Verified(found)) => (found.credentials == snapshot.creds.len() as u64
+            && found.versions == snapshot.versions.len() as u64
+            && found.deleted == snapshot.trash.len() as u64
+            && (audit_ends || found.events == snapshot.audit.len() as u64))
+            .then_some(None),
+        (Action::Versions { target }, Reply::Kept(items)) => {
+            let cred = found(target)?;
+            let kept: Vec<&Kept> = snapshot.versions_of(&cred, record.rules).collect();
+            are_those(items, kept.into_iter().rev(), now.clock_ms).then_some(None)
+        }
+        (Action::ListDeleted, Reply::Kept(items)) => {
+            let is_kept = record.rules.versions > 0;
+            are_those(items, snapshot.trash.iter().filter(|_| is_kept), now.clock_ms).then_some(None)
+        }
+        (
+            Action::Get { target } | Action::Update { target, .. } | Action::Restore { target, .. },
+            Reply::Cred(seen),
+        ) => found(target).filter(|cred| seen.shows(cred)).map(Some),
         (Action::Put { draft, .. } | Action::Create { draft, .. }, Reply::Cred(seen)) => {
             found(&Target::Name(draft.name.clone())).filter(|cred| seen.shows(cred)).map(Some)
         }
@@ -392,8 +669,9 @@ fn fits(action: &Action, reply: &Reply, snapshot: &Snapshot) -> Option<Option<Rc
             found(target).filter(|cred| is_code_of(cred, code)).map(Some)
         }
         (Action::List { domain, limit, offset }, Reply::Page { items, next_offset }) => {
+            let is_of = |cred: &Cred, domain: &String| cred.domain == *domain || cred.additional.contains(domain);
             let matching: Vec<&Rc<Cred>> =
-                snapshot.iter().filter(|cred| domain.as_ref().is_none_or(|domain| cred.domain == *domain)).collect();
+                snapshot.creds.iter().filter(|cred| domain.as_ref().is_none_or(|domain| is_of(cred, domain))).collect();
             let page = matching.iter().skip(*offset).take(*limit);
             let end = offset + limit;
             let next = (end < matching.len()).then_some(end);
@@ -414,7 +692,10 @@ fn is_code_of(cred: &Cred, code: &history::Code) -> bool {
 mod tests {
     use super::*;
     use crate::hosts;
-    use crate::model::Draft;
+    use crate::model::{Draft, Values};
+
+    const RULES: Rules = Rules { versions: 10, is_trusted: true };
+    const NOON: (u64, u64) = (1, 1);
 
     fn values() -> Values {
         Values::from([("user".into(), "u".into())])
@@ -425,21 +706,31 @@ mod tests {
             id: id.into(),
             name: name.into(),
             domain: "a.example".into(),
+            additional: Vec::new(),
             version,
             created_ms: 1,
             updated_ms: 1,
+            ended_ms: None,
             has_totp: false,
             has_values: true,
             value_keys: None,
         }
     }
 
-    fn shown(list: &[(&str, &str, u64)]) -> Vec<(Seen, Option<Values>)> {
-        list.iter().map(|(id, name, version)| (seen(id, name, *version), Some(values()))).collect()
+    /// With so many events.
+    fn shown(list: &[(&str, &str, u64)], events: usize) -> Shown {
+        let creds = list.iter().map(|(id, name, version)| (seen(id, name, *version), Some(values()))).collect();
+        Shown { creds, events, ..Shown::default() }
     }
 
     fn create(name: &str) -> Action {
-        let draft = Draft { name: name.into(), domain: "a.example".into(), values: values(), totp: None };
+        let draft = Draft {
+            name: name.into(),
+            domain: "a.example".into(),
+            additional: Vec::new(),
+            values: values(),
+            totp: None,
+        };
         Action::Create { draft, key: None }
     }
 
@@ -449,9 +740,9 @@ mod tests {
 
     /// A vault with one credential, `ada`, whose creation was operation 0.
     fn with_ada(host: &str) -> Checker {
-        let mut checker = Checker::new(hosts::by_name(host).unwrap(), Snapshot::new(), true);
-        assert_eq!(checker.invoked(create("ada"), true), 0);
-        checker.committed(0, shown(&[("1", "ada", 1)])).unwrap();
+        let mut checker = Checker::new(hosts::by_name(host).unwrap(), Snapshot::default(), true, false);
+        assert_eq!(checker.invoked(create("ada"), RULES, true), 0);
+        checker.committed(0, shown(&[("1", "ada", 1)], 1), NOON).unwrap();
         checker.returned(0, Ok(Reply::Cred(seen("1", "ada", 1))), quiet()).unwrap();
         checker
     }
@@ -463,37 +754,37 @@ mod tests {
     #[test]
     fn success_without_a_commit_is_caught() {
         let mut checker = with_ada("correct");
-        let op = checker.invoked(create("bob"), true);
+        let op = checker.invoked(create("bob"), RULES, true);
         assert!(checker.returned(op, Ok(Reply::Cred(seen("2", "bob", 1))), quiet()).is_err());
     }
 
     #[test]
     fn effects_after_a_refusal_and_second_effects_are_caught() {
         let mut checker = with_ada("correct");
-        let op = checker.invoked(create("bob"), true);
+        let op = checker.invoked(create("bob"), RULES, true);
         checker.returned(op, Err(Code::NameTaken), quiet()).unwrap_err();
-        let op = checker.invoked(create("bob"), true);
+        let op = checker.invoked(create("bob"), RULES, true);
         checker.returned(op, Err(Code::OutcomeUnknown), Circumstances { strikes: 1, ..quiet() }).unwrap();
         // Late, but whole: allowed once.
-        checker.committed(op, shown(&[("1", "ada", 1), ("2", "bob", 1)])).unwrap();
-        checker.committed(op, shown(&[("1", "ada", 1), ("2", "bob", 1), ("3", "bob", 1)])).unwrap_err();
+        checker.committed(op, shown(&[("1", "ada", 1), ("2", "bob", 1)], 2), NOON).unwrap();
+        checker.committed(op, shown(&[("1", "ada", 1), ("2", "bob", 1), ("3", "bob", 1)], 3), NOON).unwrap_err();
     }
 
     #[test]
     fn a_lost_change_of_another_is_caught() {
         let mut checker = with_ada("correct");
-        let op = checker.invoked(create("bob"), true);
-        assert!(checker.committed(op, shown(&[("2", "bob", 1)])).is_err());
+        let op = checker.invoked(create("bob"), RULES, true);
+        assert!(checker.committed(op, shown(&[("2", "bob", 1)], 1), NOON).is_err());
     }
 
     #[test]
     fn without_atomics_overlapping_changes_may_be_lost_and_others_not() {
-        let mut checker = Checker::new(hosts::by_name("no-atomics").unwrap(), Snapshot::new(), true);
-        let (ada, bob) = (checker.invoked(create("ada"), true), checker.invoked(create("bob"), true));
-        checker.committed(ada, shown(&[("1", "ada", 1)])).unwrap();
-        checker.committed(bob, shown(&[("2", "bob", 1)])).unwrap();
-        let cleo = checker.invoked(create("cleo"), true);
-        checker.committed(cleo, shown(&[("3", "cleo", 1)])).unwrap_err();
+        let mut checker = Checker::new(hosts::by_name("no-atomics").unwrap(), Snapshot::default(), true, false);
+        let (ada, bob) = (checker.invoked(create("ada"), RULES, true), checker.invoked(create("bob"), RULES, true));
+        checker.committed(ada, shown(&[("1", "ada", 1)], 1), NOON).unwrap();
+        checker.committed(bob, shown(&[("2", "bob", 1)], 1), NOON).unwrap();
+        let cleo = checker.invoked(create("cleo"), RULES, true);
+        checker.committed(cleo, shown(&[("3", "cleo", 1)], 1), NOON).unwrap_err();
     }
 
     #[test]
@@ -505,12 +796,15 @@ mod tests {
                 change: crate::model::Change { name: Some("eve".into()), ..Default::default() },
                 expected: None,
             };
-            let op = checker.invoked(update, true);
-            checker.committed(op, shown(&[("1", "eve", 2)])).unwrap();
+            let op = checker.invoked(update, RULES, true);
+            let mut renamed = shown(&[("1", "eve", 2)], 2);
+            renamed.versions.push(("1".into(), 1));
+            renamed.replaced.push(Seen { ended_ms: Some(1), ..seen("1", "ada", 1) });
+            checker.committed(op, renamed, NOON).unwrap();
             checker.returned(op, Ok(Reply::Cred(seen("1", "eve", 2))), quiet()).unwrap();
-            let op = checker.invoked(get("ada"), true);
+            let op = checker.invoked(get("ada"), RULES, true);
             assert_eq!(checker.returned(op, Ok(Reply::Cred(seen("1", "ada", 1))), quiet()).is_ok(), allowed);
-            let op = checker.invoked(get("eve"), true);
+            let op = checker.invoked(get("eve"), RULES, true);
             // A mixture of both snapshots is never right.
             assert!(checker.returned(op, Ok(Reply::Cred(seen("1", "eve", 1))), quiet()).is_err());
         }
@@ -530,10 +824,10 @@ mod tests {
             (get("ada"), Code::NotSupported),
             (get("ada"), Code::Internal),
         ] {
-            let op = checker.invoked(action, true);
+            let op = checker.invoked(action, RULES, true);
             assert!(checker.returned(op, Err(code), quiet()).is_err(), "{}", code.as_str());
         }
-        let op = checker.invoked(get("bob"), true);
+        let op = checker.invoked(get("bob"), RULES, true);
         checker.returned(op, Err(Code::NotFound), quiet()).unwrap();
     }
 }

@@ -1,22 +1,37 @@
 //! The actions under test, called and answered in the checker's own words.
 
 use crate::history::{Code, Reply, Seen, Verified};
-use crate::model::{Action, Change, Draft, Expected, Snapshot, Values};
-use strongroom::access::Principal;
+use crate::model::{Action, Change, Draft, Event, Expected, Rules, Snapshot, Values};
+use std::ops::ControlFlow;
+use strongroom::access::{Principal, Scope, Scopes};
 use strongroom::actions::{
-    self, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, PutCondition, Report,
-    Vault,
+    self, AuditQuery, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, Policy,
+    PutCondition, Report, Vault,
 };
-use strongroom::catalog::InitOptions;
+use strongroom::catalog::{Catalog, Index, InitOptions, RecordRef};
+use strongroom::credential::CredentialId;
 use strongroom::error::Result;
-use strongroom::platform::Platform;
+use strongroom::platform::{Clock, Platform};
 use strongroom::seal::{Keyring, Project, Sealer};
 use strongroom::secret::SecretString;
 use strongroom::time::Timestamp;
 use strongroom::totp;
 
-/// What the vault shows: each credential, and the values of those that were asked for.
-pub type Shown = Vec<(Seen, Option<Values>)>;
+/// What the vault shows, and what lies in the store.
+#[derive(Default)]
+pub struct Shown {
+    /// Each credential, and the values of those that were asked for.
+    pub creds: Vec<(Seen, Option<Values>)>,
+    /// Id and version of everything that was replaced and is still kept.
+    pub versions: Vec<(String, u64)>,
+    /// The newest version before the current one, of those whose history grew.
+    pub replaced: Vec<Seen>,
+    pub trash: Vec<Seen>,
+    /// How many events the audit has.
+    pub events: usize,
+    /// The records that hold values and claims, and whose they are.
+    pub owned: Vec<(String, RecordRef)>,
+}
 
 /// Seconds of a time step, for all secrets of a run.
 const PERIOD_SECONDS: u64 = 30;
@@ -41,9 +56,9 @@ pub fn time_step(now: Timestamp) -> u64 {
 }
 
 /// Calls an action.
-pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Result<Reply> {
-    let host = Principal::host();
-    let vault = Vault::new(platform, sealer, &host);
+pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action, rules: Rules) -> Result<Reply> {
+    let principal = principal(rules);
+    let vault = Vault::new(platform, sealer, &principal).with_policy(policy(rules));
     Ok(match action {
         Action::Init { node_bytes, force } => {
             vault.init(InitOptions { force: *force, node_bytes: *node_bytes })?;
@@ -54,8 +69,8 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
             Reply::Done
         }
         Action::Verify => {
-            let Report { credentials, orphans, .. } = verify(&vault)?;
-            Reply::Verified(Verified { credentials, orphans })
+            let Report { credentials, versions, deleted, events, orphans, .. } = verify(&vault)?;
+            Reply::Verified(Verified { credentials, versions, deleted, events, orphans })
         }
         Action::Create { draft, key } => {
             let caller = key.as_deref().map(|key| Caller { idempotency_key: Some(key), is_retry: false });
@@ -76,6 +91,18 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
             actions::delete(&vault, target.text(), *expected)?;
             Reply::Done
         }
+        Action::Restore { target, version, expected } => {
+            Reply::Cred(seen(actions::restore(&vault, target.text(), *version, *expected)?))
+        }
+        Action::Purge { target, expected } => {
+            actions::purge(&vault, target.text(), *expected)?;
+            Reply::Done
+        }
+        Action::PurgeDeleted => Reply::Purged(actions::purge_deleted(&vault)?.0),
+        Action::Versions { target } => {
+            Reply::Kept(actions::versions(&vault, target.text())?.into_iter().map(seen).collect())
+        }
+        Action::ListDeleted => Reply::Kept(deleted(&vault)?),
         Action::Get { target } => Reply::Cred(seen(actions::get(&vault, target.text())?)),
         Action::List { domain, limit, offset } => page(&vault, domain.clone(), *limit, *offset)?,
         Action::Code { target, exclusive } => {
@@ -92,26 +119,99 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action) -> Resu
     })
 }
 
-/// Reads the whole vault; the values only of credentials that are not in `before` with the same version.
-pub fn show(platform: Platform<'_>, sealer: &Sealer, before: &Snapshot) -> Result<Shown> {
+/// Reads the whole vault; the values only of credentials that are not in `before` with the same version. `long_ago` shows
+/// a time before which nothing is over.
+pub fn show(
+    platform: Platform<'_>,
+    long_ago: &dyn Clock,
+    sealer: &Sealer,
+    before: &Snapshot,
+    rules: Rules,
+) -> Result<Shown> {
     let host = Principal::host();
     let vault = Vault::new(platform, sealer, &host);
-    let mut shown = Shown::new();
+    let kept = Vault::new(Platform { clock: long_ago, ..platform }, sealer, &host).with_policy(policy(rules));
+    let mut shown = Shown::default();
     let mut offset = 0;
-    loop {
-        let Reply::Page { items, next_offset } = page(&vault, None, LIMIT_MAX as usize, offset)? else {
-            return Ok(shown);
-        };
+    while let Reply::Page { items, next_offset } = page(&vault, None, LIMIT_MAX as usize, offset)? {
         for seen in items {
-            let known = before.iter().any(|cred| cred.id == seen.id && cred.version == seen.version);
+            let known = before.creds.iter().any(|cred| cred.id == seen.id && cred.version == seen.version);
             let values = if known { None } else { Some(supply(&vault, &seen.id, &seen.domain, false)?.0) };
-            shown.push((seen, values));
+            shown.creds.push((seen, values));
         }
         match next_offset {
             Some(next) => offset = next,
-            None => return Ok(shown),
+            None => break,
         }
     }
+    let catalog = Catalog::new(platform, sealer);
+    let mut trash = 0;
+    catalog.read(|snapshot| {
+        shown.events = snapshot.count(Index::Audit)? as usize;
+        trash = snapshot.count(Index::Trash)?;
+        shown.versions.clear();
+        shown.owned.clear();
+        for index in [Index::Id, Index::History, Index::Trash] {
+            snapshot.walk(index, 0, &mut |entry| {
+                let (id, version) = entry.key.split_at_checked(16).unwrap_or((&entry.key, &[]));
+                let id = CredentialId::from_bytes(id.try_into().unwrap_or_default()).to_text();
+                shown.owned.extend(entry.records.iter().map(|record| (id.clone(), *record)));
+                if index == Index::History {
+                    shown.versions.push((id, u64::from_be_bytes(version.try_into().unwrap_or_default())));
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(())
+    })?;
+    if trash > 0 && rules.versions > 0 {
+        shown.trash = deleted(&kept)?;
+    }
+    for (id, version) in &shown.versions {
+        let is_known = before.versions.iter().any(|kept| kept.cred.id == *id && kept.cred.version == *version);
+        if !is_known && shown.creds.iter().any(|(seen, _)| seen.id == *id) {
+            shown.replaced.extend(actions::versions(&kept, id)?.into_iter().next().map(seen));
+        }
+    }
+    Ok(shown)
+}
+
+/// The whole audit.
+pub fn audit(platform: Platform<'_>, sealer: &Sealer) -> Result<Vec<Event>> {
+    let host = Principal::host();
+    let vault = Vault::new(platform, sealer, &host);
+    let (mut events, mut cursor) = (Vec::new(), None);
+    loop {
+        let query = AuditQuery { limit: Some(100), cursor, ..AuditQuery::default() };
+        let page = actions::audit(&vault, &query)?;
+        events.extend(page.entries.into_iter().map(|entry| Event {
+            by: entry.token,
+            action: if entry.outcome == "done" { entry.action } else { entry.outcome },
+            credential: entry.credential.zip(entry.version),
+        }));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(events);
+        }
+    }
+}
+
+fn principal(rules: Rules) -> Principal {
+    let host = Principal::host();
+    if rules.is_trusted {
+        return host;
+    }
+    let scopes = Scopes::NONE.with(Scope::Read).with(Scope::Totp).with(Scope::Write);
+    Principal { name: rules.caller().to_owned(), scopes, ..host }
+}
+
+fn policy(rules: Rules) -> Policy {
+    Policy { history_versions: rules.versions as u32, ..Policy::default() }
+}
+
+fn deleted(vault: &Vault<'_>) -> Result<Vec<Seen>> {
+    let query = ListQuery { deleted: true, limit: Some(LIMIT_MAX), ..ListQuery::default() };
+    Ok(actions::list(vault, &query)?.items.into_iter().map(seen).collect())
 }
 
 /// All steps of a `verify`.
@@ -162,9 +262,11 @@ fn seen(view: CredentialView) -> Seen {
         id: view.id,
         name: view.name,
         domain: view.domain,
+        additional: view.additional_domains,
         version: view.version,
         created_ms: view.created_at.0,
         updated_ms: view.updated_at.0,
+        ended_ms: view.ended_at.map(|at| at.0),
         has_totp: view.totp.is_some(),
         has_values: view.has_values,
         value_keys,
@@ -175,6 +277,7 @@ fn new_credential(draft: &Draft) -> NewCredential {
     NewCredential {
         name: draft.name.clone(),
         domain: draft.domain.clone(),
+        additional_domains: draft.additional.clone(),
         values: secrets(&draft.values),
         totp_secret: draft.totp.clone().map(SecretString::new),
         ..NewCredential::default()
@@ -184,6 +287,8 @@ fn new_credential(draft: &Draft) -> NewCredential {
 fn changes(change: &Change, expected_version: Option<u64>) -> Changes {
     Changes {
         name: change.name.clone(),
+        domain: change.domain.clone(),
+        additional_domains: change.additional.clone(),
         values: (!change.values.is_empty()).then(|| secrets(&change.values)),
         remove_value_keys: (!change.remove.is_empty()).then(|| change.remove.clone()),
         totp_secret: change.totp.clone().map(|secret| SecretString::new(secret.unwrap_or_default())),

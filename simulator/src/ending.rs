@@ -3,13 +3,15 @@
 use crate::dice::Dice;
 use crate::driver;
 use crate::history::{Reply, Seen};
-use crate::model::{Action, Cred, Snapshot, Values};
+use crate::model::{Action, Cred, Effect, Snapshot, Target, Values};
 use crate::plan;
-use crate::stage::{FOREIGN, Stage};
+use crate::stage::{FOREIGN, LongAgo, Stage};
 use strongroom::error::Code;
 
 /// In one run out of so many all values are read again in the end, and the vault takes another credential.
 const MORE_IS_CHECKED_ONE_IN: usize = 8;
+/// In one run out of so many something that is kept is restored in the end.
+const MORE_IS_RESTORED_ONE_IN: usize = 2;
 /// Of the writes that are still under way in the end, one in so many never happens.
 const NEVER_LANDS_ONE_IN: usize = 4;
 
@@ -32,6 +34,9 @@ impl Stage {
             }
             self.observe();
         }
+        if dice.one_in(NEVER_LANDS_ONE_IN) {
+            self.fail_over();
+        }
         let is_untouched =
             |(key, value): &(&str, &[u8])| self.world.borrow().entries().get(*key).is_some_and(|v| **v == **value);
         if !FOREIGN.iter().all(is_untouched) {
@@ -52,12 +57,19 @@ impl Stage {
         // What is wrong now is wrong after the sweep too, which only takes unreachable records away.
         if self.plan.host.has_atomics() {
             self.operate(Action::Sweep)?;
+            self.check_swept()?;
         }
         if let Reply::Verified(found) = self.operate(Action::Verify)?
             && self.plan.host.has_atomics()
             && found.orphans > 0
         {
             return Err(format!("{} orphans after the sweep", found.orphans));
+        }
+        let audit = self.as_operator(|platform| driver::audit(platform, &self.sealer));
+        let audit = audit.map_err(|code| format!("the audit can't be read: {}", code.as_str()))?;
+        self.checker.borrow().check_audit(&audit)?;
+        if dice.one_in(MORE_IS_RESTORED_ONE_IN) {
+            self.restore_something(&mut dice)?;
         }
         // Records are sealed and written once, so values that were right when they were committed stay right.
         if dice.one_in(MORE_IS_CHECKED_ONE_IN) {
@@ -66,6 +78,41 @@ impl Stage {
             return self.operate(Action::Create { draft, key: None }).map(drop);
         }
         self.check_listed()
+    }
+
+    /// After a sweep nothing is left of what is over, and of what was purged.
+    fn check_swept(&self) -> Result<(), String> {
+        self.observe();
+        let (world, checker) = (self.world.borrow(), self.checker.borrow());
+        let (snapshot, now_ms) = (checker.snapshot(), self.plan.time.at(world.step));
+        if let Some(kept) = snapshot.versions.iter().chain(&snapshot.trash).find(|kept| kept.is_over(now_ms)) {
+            return Err(format!("{} v{} is over, and there after the sweep", kept.cred.name, kept.cred.version));
+        }
+        match checker.purged.iter().find_map(|record| world.key_of(*record)) {
+            Some(key) => Err(format!("{key} of a purged credential is there after the sweep")),
+            None => Ok(()),
+        }
+    }
+
+    /// What is kept can be restored: the checker sees whether it is what it was.
+    fn restore_something(&self, dice: &mut Dice) -> Result<(), String> {
+        self.observe();
+        let snapshot = self.checker.borrow().snapshot().clone();
+        let now_ms = self.plan.time.at(self.world.borrow().step);
+        let candidates: Vec<Action> = (snapshot.versions.iter())
+            .chain(&snapshot.trash)
+            .filter(|kept| !kept.is_over(now_ms))
+            .map(|kept| Action::Restore {
+                target: Target::Id(kept.cred.id.clone()),
+                version: Some(kept.cred.version),
+                expected: None,
+            })
+            .filter(|action| !matches!(action.effect(&snapshot, self.rules()), Effect::Refused(_)))
+            .collect();
+        match candidates.len() {
+            0 => Ok(()),
+            count => self.operate(candidates[dice.below(count)].clone()).map(drop),
+        }
     }
 
     /// A lost key is reported, or it did not matter.
@@ -82,7 +129,7 @@ impl Stage {
 
     fn loss_is_reported_to_readers(&self) -> Result<(), String> {
         let list = Action::List { domain: None, limit: 10, offset: 0 };
-        match self.as_operator(|platform| driver::perform(platform, &self.sealer, &list)) {
+        match self.as_operator(|platform| driver::perform(platform, &self.sealer, &list, self.rules())) {
             Err(Code::StorageUninitialised) => Ok(()),
             other => Err(format!("a list without a root answers {other:?}")),
         }
@@ -97,18 +144,19 @@ impl Stage {
     /// The vault lists what it should, and each credential has the values it should have.
     fn check_contents(&self) -> Result<(), String> {
         let expected = self.checker.borrow().snapshot().clone();
-        self.check_against(&expected, &Snapshot::new())
+        self.check_against(&expected, &Snapshot::default())
     }
 
     /// The values of what is in `trusted` are not read.
     fn check_against(&self, expected: &Snapshot, trusted: &Snapshot) -> Result<(), String> {
-        let shown = self.as_operator(|platform| driver::show(platform, &self.sealer, trusted));
+        let rules = self.rules();
+        let shown = self.as_operator(|platform| driver::show(platform, &LongAgo, &self.sealer, trusted, rules));
         let shown = shown.map_err(|code| format!("the vault can't be read in the end: {}", code.as_str()))?;
         let is_right = |(seen, values): &(Seen, Option<Values>), cred: &Cred| {
             seen.shows(cred) && values.as_ref().is_none_or(|values| *values == cred.values)
         };
-        let same = shown.len() == expected.len()
-            && shown.iter().zip(expected.iter()).all(|(shown, cred)| is_right(shown, cred));
+        let same = shown.creds.len() == expected.creds.len()
+            && shown.creds.iter().zip(expected.creds.iter()).all(|(shown, cred)| is_right(shown, cred));
         if same { Ok(()) } else { Err("the vault holds in the end something else than after the last commit".into()) }
     }
 }

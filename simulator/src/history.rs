@@ -1,7 +1,8 @@
 //! Operations as the checker keeps them, and what their callers were told.
 
-use crate::model::{Action, Cred, Target, Values};
+use crate::model::{Action, Cred, Kept, Rules, Target, Values};
 use std::fmt;
+use strongroom::catalog::RecordRef;
 use strongroom::error;
 
 /// A credential as an action shows it.
@@ -10,9 +11,12 @@ pub struct Seen {
     pub id: String,
     pub name: String,
     pub domain: String,
+    pub additional: Vec<String>,
     pub version: u64,
     pub created_ms: u64,
     pub updated_ms: u64,
+    /// When it was replaced or deleted.
+    pub ended_ms: Option<u64>,
     pub has_totp: bool,
     pub has_values: bool,
     /// The names of the values, sorted; not in lists.
@@ -20,8 +24,14 @@ pub struct Seen {
 }
 
 impl Seen {
+    pub fn shows_kept(&self, kept: &Kept) -> bool {
+        self.ended_ms == Some(kept.ended_ms) && Self { ended_ms: None, ..self.clone() }.shows(&kept.cred)
+    }
+
     pub fn shows(&self, cred: &Cred) -> bool {
-        self.id == cred.id
+        self.ended_ms.is_none()
+            && self.additional == cred.additional
+            && self.id == cred.id
             && self.name == cred.name
             && self.domain == cred.domain
             && self.version == cred.version
@@ -50,6 +60,10 @@ pub enum Reply {
         items: Vec<Seen>,
         next_offset: Option<usize>,
     },
+    /// What was replaced, newest first, or deleted.
+    Kept(Vec<Seen>),
+    /// How many were purged.
+    Purged(u64),
     Code(Code),
     /// The values, and the current code if there is a secret.
     Supplied(Values, Option<Code>),
@@ -60,6 +74,9 @@ pub enum Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     pub credentials: u64,
+    pub versions: u64,
+    pub deleted: u64,
+    pub events: u64,
     pub orphans: u64,
 }
 
@@ -74,6 +91,7 @@ pub enum Caller {
 /// One call of an action.
 pub struct Record {
     pub action: Action,
+    pub rules: Rules,
     /// Index of the newest commit at the call.
     pub invoked: usize,
     /// Whether the vault had a root at the call.
@@ -84,6 +102,8 @@ pub struct Record {
     pub outcome: Option<Result<Reply, error::Code>>,
     /// Indexes of the commits that it made and that changed what the vault holds.
     pub effects: Vec<usize>,
+    /// The records of what it purged.
+    pub purged: Vec<RecordRef>,
 }
 
 impl fmt::Display for Caller {
@@ -113,6 +133,13 @@ impl fmt::Display for Action {
             Action::Put { draft, expected } => write!(f, "put {} {:?} if {expected:?}", draft.name, draft.values),
             Action::Update { target, change, expected } => write!(f, "update {target} {change:?} if {expected:?}"),
             Action::Delete { target, expected } => write!(f, "delete {target} if {expected:?}"),
+            Action::Restore { target, version, expected } => {
+                write!(f, "restore {target} version {version:?} if {expected:?}")
+            }
+            Action::Purge { target, expected } => write!(f, "purge {target} if {expected:?}"),
+            Action::PurgeDeleted => write!(f, "purge what was deleted"),
+            Action::Versions { target } => write!(f, "versions of {target}"),
+            Action::ListDeleted => write!(f, "list what was deleted"),
             Action::Get { target } => write!(f, "get {target}"),
             Action::List { domain, limit, offset } => write!(f, "list {domain:?} {limit} from {offset}"),
             Action::Code { target, exclusive: true } => write!(f, "totp_code {target}, exclusive"),
@@ -134,9 +161,15 @@ impl fmt::Display for Reply {
             }
             Reply::Code(Code { code, step }) => write!(f, "{code} for step {step}"),
             Reply::Supplied(values, code) => write!(f, "{values:?} {code:?}"),
-            Reply::Verified(Verified { credentials, orphans }) => {
-                write!(f, "{credentials} credentials, {orphans} orphans")
+            Reply::Verified(verified) => write!(f, "{verified:?}"),
+            Reply::Kept(items) => {
+                let items: Vec<String> = items
+                    .iter()
+                    .map(|seen| format!("{} v{} until {:?}", seen.name, seen.version, seen.ended_ms))
+                    .collect();
+                write!(f, "[{}]", items.join(", "))
             }
+            Reply::Purged(count) => write!(f, "{count} purged"),
         }
     }
 }

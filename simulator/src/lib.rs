@@ -23,6 +23,10 @@
 //! | a change whose outcome is unknown, or whose process died | takes effect wholly once, perhaps later, or never |
 //! | a change that failed otherwise | has no effect, ever; the reason held in a snapshot between call and answer |
 //! | a repeated create with the same idempotency key | makes one credential, whatever became of the first try |
+//! | history and trash | a change keeps what it replaced, a deletion what it removed, until it is over or too much, and a sweep after that leaves nothing; what is restored has the values and sites of that version together, and nothing is restored twice |
+//! | a purge | leaves no record of what it purged, at once where deletes work, after a sweep everywhere |
+//! | the audit | tells of every commit that changed something, and of nothing else |
+//! | a value | goes, by the hand of who may not have it released, only where it could go before |
 //! | every snapshot | no name and no id twice, ids in order of creation and above all ids there ever were, versions by one |
 //! | a read | shows one snapshot that existed between its call and its answer; a page is the whole slice asked for |
 //! | an exclusive one-time code | is given to at most one caller per credential and time step, whatever the clocks, as long as the credential has a secret |
@@ -35,6 +39,7 @@
 //! |---|---|
 //! | `stale-get`, `hostile` | a read shows some committed snapshot, not newer than the present; changes are as strict as ever, as they build on fresh reads. A vault may show as uninitialised for a while after it was initialised |
 //! | `no-atomics` | each commit is what its action makes of some snapshot since its call: what others committed in between is lost, acknowledged or not, and may come back with a writer that had read it. A writer that overlaps with another may be told `outcome_unknown`, or an error though it took effect. Writers that do not overlap lose nothing. Nothing is ever corrupt. `sweep`, exclusive codes and conditions answer `not_supported` |
+//! | `failover` | a read may show a commit that is taken back afterwards; nothing that was acknowledged is |
 //! | `losing` | what needs the lost key answers `storage_corrupt`, a lost root `storage_uninitialised`; what succeeds is right nevertheless. Once: the root is lost only while nobody is creating it, as that can't be told from a lost swap |
 //!
 //! Not played, because nothing protects against it: a swap from absent that overwrites and lands late; the loss of the

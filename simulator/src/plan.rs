@@ -3,7 +3,7 @@
 use crate::dice::Dice;
 use crate::hosts::Host;
 use crate::model::{Change, Draft, Values};
-use crate::platform::ClockFaults;
+use crate::platform::{ClockFaults, Time};
 
 /// Everything that determines a run.
 #[derive(Clone)]
@@ -22,8 +22,9 @@ pub struct Plan {
     pub switch_one_in: usize,
     /// Late writes take effect one at a time, in one step out of so many.
     pub land_one_in: usize,
-    /// Time between two steps, in milliseconds.
-    pub ms_per_step: u64,
+    pub time: Time,
+    /// Versions that are kept of a credential; 0: none, and nothing that was deleted.
+    pub versions: u64,
 }
 
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct ActorPlan {
     /// The process dies in the middle of this request, its successor in that one of its own, and so on; the last lives.
     pub deaths: Vec<u32>,
     pub clock: ClockFaults,
+    /// Whether it may have values released, and so send them to other sites.
+    pub is_trusted: bool,
     /// It takes only one out of so many of its turns.
     pub sloth: usize,
     /// At this turn it stands still for that many steps, or until nobody else is awake.
@@ -62,6 +65,19 @@ pub enum Call {
         whom: Whom,
         conditional: bool,
     },
+    Restore {
+        whom: Whom,
+        /// How many versions back from the newest; `None`: what was deleted, as it was.
+        back: Option<u64>,
+        conditional: bool,
+    },
+    Purge {
+        whom: Whom,
+        conditional: bool,
+    },
+    PurgeDeleted,
+    Versions(Whom),
+    ListDeleted,
     Get(Whom),
     List {
         domain: Option<String>,
@@ -97,8 +113,13 @@ pub enum Whom {
     Name(String),
     /// One of the ids that were ever assigned.
     KnownId(usize),
+    /// One of those that were deleted.
+    Deleted(usize),
 }
 
+const DAY_MS: u64 = 86_400_000;
+/// How long the audit is kept, with room for clocks that differ by some days.
+const AUDIT_MS: u64 = 360 * DAY_MS;
 /// Storms are long: more of them would leave little time for all else.
 const STORM_ONE_IN: usize = 300;
 /// More than one takes, so that who is stalled goes on after it.
@@ -108,6 +129,7 @@ const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 /// Few names, so that writers meet.
 const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dora", "emil", "fritz"];
 const DOMAINS: [&str; 3] = ["a.example", "b.example", "sub.b.example"];
+const ADDITIONAL: [&str; 2] = ["sub.a.example", "c.example"];
 
 impl Plan {
     /// Draws a plan for this host.
@@ -129,7 +151,11 @@ impl Plan {
             fault_one_in: *dice.pick(&[2, 4, 8, 16]),
             switch_one_in: *dice.pick(&[1, 1, 2, 6]),
             land_one_in: *dice.pick(&[2, 6, 20, 100]),
-            ms_per_step: *dice.pick(&[1, 50, 500, 4000]),
+            time: Time {
+                ms_per_step: *dice.pick(&[1, 50, 500, 4000]),
+                leap: dice.one_in(4).then(|| (dice.below(400) as u64, *dice.pick(&[29, 31, 31, 400]) * DAY_MS)),
+            },
+            versions: *dice.pick(&[10, 10, 10, 2, 1, 0]),
         }
     }
 
@@ -150,6 +176,7 @@ impl Plan {
             calls: (0..calls).map(|position| call(number, position)).collect(),
             deaths: Vec::new(),
             clock: ClockFaults::default(),
+            is_trusted: true,
             sloth,
             stall,
         };
@@ -165,13 +192,20 @@ impl Plan {
             switch_one_in: 1,
             land_one_in: 2,
             // A new time step with every other call or so.
-            ms_per_step: if codes { 3000 } else { 10 },
+            time: Time { ms_per_step: if codes { 3000 } else { 10 }, leap: None },
+            versions: 10,
         }
     }
 
     /// Whether the processes' clocks show different times.
     pub fn clocks_differ(&self) -> bool {
-        self.actors.iter().any(|actor| actor.clock != ClockFaults::default())
+        self.time.leap.is_some() || self.actors.iter().any(|actor| actor.clock != ClockFaults::default())
+    }
+
+    /// Whether what one process writes into the audit can be too old for another.
+    pub fn audit_ends(&self) -> bool {
+        let leap_ms = self.time.leap.map_or(0, |(_, ms)| ms);
+        leap_ms >= AUDIT_MS || self.actors.iter().any(|actor| actor.clock.ahead_ms < -(AUDIT_MS as i64 / 2))
     }
 
     /// Smaller plans of the same kind, the most drastic first.
@@ -215,6 +249,9 @@ impl Plan {
         if (1..64).contains(&self.fault_one_in) {
             add(&|plan| plan.fault_one_in = 0);
             add(&|plan| plan.fault_one_in *= 2);
+        }
+        if self.time.leap.is_some() {
+            add(&|plan| plan.time.leap = None);
         }
         if self.switch_one_in < 32 {
             add(&|plan| plan.switch_one_in *= 2);
@@ -265,6 +302,7 @@ impl ActorPlan {
             sloth: if is_sloth { *dice.pick(&[8, 30]) } else { 1 },
             stall: dice.one_in(6).then(|| (1 + dice.below(40) as u32, *dice.pick(&[20, 100, 1000]))),
             deaths,
+            is_trusted: dice.one_in(2),
             clock: ClockFaults {
                 ahead_ms: *dice.pick(&[0, 0, 0, 700, -1500, 31_000, -45_000, 86_400_000, -2_000_000_000_000]),
                 back: dice.one_in(4).then(|| (dice.below(100) as u64, *dice.pick(&[2_000, 40_000, 3_600_000]))),
@@ -280,7 +318,7 @@ impl Call {
             let (whom, exclusive) = (Whom::draw(dice), !dice.one_in(8));
             return if dice.one_in(4) { Call::Supply { whom, exclusive } } else { Call::Code { whom, exclusive } };
         }
-        let kinds = if focus == Focus::Writers { 14 } else { 24 };
+        let kinds = if focus == Focus::Writers { 22 } else { 36 };
         match dice.below(kinds) {
             0..=3 => Call::Create { draft: draft(dice, actor, call, focus), keyed: dice.one_in(2) },
             4..=5 => Call::Put {
@@ -293,15 +331,30 @@ impl Call {
             10..=11 => Call::Delete { whom: Whom::draw(dice), conditional: dice.one_in(4) },
             12 => Call::Sweep,
             13 => Call::Init,
-            14 => Call::Verify,
-            15..=16 => Call::Get(Whom::draw(dice)),
-            17 => Call::List {
+            14..=16 => Call::Restore {
+                whom: Whom::draw(dice),
+                back: (!dice.one_in(4)).then(|| 1 + dice.below(3) as u64),
+                conditional: dice.one_in(6),
+            },
+            17..=19 => Call::Restore {
+                whom: Whom::Deleted(dice.below(64)),
+                back: dice.one_in(3).then(|| dice.below(4) as u64),
+                conditional: false,
+            },
+            20 => Call::Purge { whom: Whom::draw(dice), conditional: dice.one_in(4) },
+            21 if dice.one_in(3) => Call::PurgeDeleted,
+            21 => Call::Purge { whom: Whom::Deleted(dice.below(64)), conditional: false },
+            22 => Call::Verify,
+            23..=24 => Call::Versions(Whom::draw(dice)),
+            25 => Call::ListDeleted,
+            26..=27 => Call::Get(Whom::draw(dice)),
+            28 => Call::List {
                 domain: dice.one_in(2).then(|| (*dice.pick(&DOMAINS)).to_owned()),
                 limit: 1 + dice.below(4),
                 offset: dice.below(4),
             },
-            18..=19 => Call::ListAll { limit: 1 + dice.below(5) },
-            20..=21 => Call::Code { whom: Whom::draw(dice), exclusive: dice.one_in(2) },
+            29..=30 => Call::ListAll { limit: 1 + dice.below(5) },
+            31..=32 => Call::Code { whom: Whom::draw(dice), exclusive: dice.one_in(2) },
             _ => Call::Supply { whom: Whom::draw(dice), exclusive: dice.one_in(3) },
         }
     }
@@ -320,6 +373,7 @@ fn draft(dice: &mut Dice, actor: usize, call: usize, focus: Focus) -> Draft {
     Draft {
         name: (*dice.pick(&NAMES)).to_owned(),
         domain: (*dice.pick(&DOMAINS)).to_owned(),
+        additional: additional(dice),
         values: Values::from([user, password]),
         totp: with_totp.then(|| if dice.one_in(2) { SECRET.to_owned() } else { secret(dice) }),
     }
@@ -328,7 +382,9 @@ fn draft(dice: &mut Dice, actor: usize, call: usize, focus: Focus) -> Draft {
 fn change(dice: &mut Dice, actor: usize, call: usize) -> Change {
     let mut change = Change::default();
     let password = ("password".to_owned(), format!("password {actor}.{call}"));
-    match dice.below(6) {
+    match dice.below(8) {
+        6 => change.domain = Some((*dice.pick(&DOMAINS)).to_owned()),
+        7 => change.additional = Some(additional(dice)),
         0 => change.name = Some((*dice.pick(&NAMES)).to_owned()),
         // Some of them again and again: setting a secret once more must not give a time step out once more.
         1 => change.totp = Some(Some(if dice.one_in(2) { SECRET.to_owned() } else { secret(dice) })),
@@ -337,6 +393,10 @@ fn change(dice: &mut Dice, actor: usize, call: usize) -> Change {
         _ => drop(change.values.insert(password.0, password.1)),
     }
     change
+}
+
+fn additional(dice: &mut Dice) -> Vec<String> {
+    if dice.one_in(4) { vec![(*dice.pick(&ADDITIONAL)).to_owned()] } else { Vec::new() }
 }
 
 /// A TOTP secret of 160 bits in base32 (RFC 4648).

@@ -184,11 +184,28 @@ pub struct ClockFaults {
     pub back: Option<(u64, i64)>,
 }
 
+/// The time of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// Between two steps, in milliseconds.
+    pub ms_per_step: u64,
+    /// At this step so many milliseconds go by at once.
+    pub leap: Option<(u64, u64)>,
+}
+
+impl Time {
+    /// What a clock without faults shows at a step, in milliseconds since 1970.
+    pub fn at(self, step: u64) -> u64 {
+        let leap = self.leap.filter(|(leap, _)| step >= *leap).map_or(0, |(_, ms)| ms);
+        SimClock::START_MS + step * self.ms_per_step + leap
+    }
+}
+
 /// The clock of one process.
 pub struct SimClock {
     world: Rc<RefCell<World>>,
     faults: ClockFaults,
-    ms_per_step: u64,
+    time: Time,
     /// What it showed since the newest call, earliest and latest.
     shown: Cell<Option<(Timestamp, Timestamp)>>,
 }
@@ -197,8 +214,8 @@ impl SimClock {
     /// The run's time at step 0: 2025-06-01T00:00:00Z.
     pub const START_MS: u64 = 1_748_736_000_000;
 
-    pub fn new(world: Rc<RefCell<World>>, faults: ClockFaults, ms_per_step: u64) -> Self {
-        Self { world, faults, ms_per_step, shown: Cell::new(None) }
+    pub fn new(world: Rc<RefCell<World>>, faults: ClockFaults, time: Time) -> Self {
+        Self { world, faults, time, shown: Cell::new(None) }
     }
 
     /// The earliest and the latest time it showed since this was last asked.
@@ -211,7 +228,7 @@ impl SimClock {
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         let mut world = self.world.borrow_mut();
-        let mut ms = (Self::START_MS + world.step * self.ms_per_step) as i64 + self.faults.ahead_ms;
+        let mut ms = self.time.at(world.step) as i64 + self.faults.ahead_ms;
         if let Some((step, back_ms)) = self.faults.back
             && world.step >= step
         {

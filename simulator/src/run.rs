@@ -135,6 +135,9 @@ impl Stage {
             world.step
         };
         self.observe();
+        if self.world.borrow().has_unsettled() && dice.one_in(self.plan.land_one_in) {
+            self.fail_over();
+        }
         step
     }
 

@@ -3,7 +3,7 @@
 use crate::dice::Dice;
 use crate::driver;
 use crate::history::{Caller, Reply};
-use crate::model::{Action, Expected, Target};
+use crate::model::{Action, Expected, Rules, Target};
 use crate::plan::{Call, Demand, Whom};
 use crate::platform::{Pause, SimClock, SimRandom, SimStore};
 use crate::stage::Stage;
@@ -20,9 +20,10 @@ impl Stage {
     pub fn live(&self, yielder: &Yielder<(), Pause>, number: usize, life: usize, next_call: &Cell<usize>) {
         let plan = &self.plan.actors[number];
         let store = SimStore::actor(&self.world, yielder, plan.deaths.get(life).copied());
-        let clock = SimClock::new(self.world.clone(), plan.clock, self.plan.ms_per_step);
+        let clock = SimClock::new(self.world.clone(), plan.clock, self.plan.time);
         let random = SimRandom::new(Dice::stream(self.plan.seed, 1000 + 100 * number as u64 + life as u64));
         let platform = Platform { store: &store, clock: &clock, random: &random };
+        let rules = Rules { versions: self.plan.versions, is_trusted: plan.is_trusted };
         while let Some(call) = plan.calls.get(next_call.get()) {
             let mut follow_up = Some(call.clone());
             let mut repeats = 0;
@@ -30,10 +31,10 @@ impl Stage {
                 // So that a call may come at any time after the answer to the one before.
                 yielder.suspend(Pause::Ready);
                 let action = self.action(&call);
-                let op = self.invoked(Caller::Actor(number), action.clone());
+                let op = self.invoked(Caller::Actor(number), action.clone(), rules);
                 store.begin(op);
                 clock.take_shown();
-                let outcome = driver::perform(platform, &self.sealer, &action).map_err(|error| error.code());
+                let outcome = driver::perform(platform, &self.sealer, &action, rules).map_err(|error| error.code());
                 follow_up = next_page(&call, &outcome);
                 if matches!(call, Call::Create { keyed: true, .. })
                     && outcome == Err(Code::OutcomeUnknown)
@@ -57,6 +58,15 @@ impl Stage {
                 0 => Target::Name("nobody".to_owned()),
                 count => Target::Id(checker.known_ids[number % count].clone()),
             },
+            Whom::Deleted(number) => match checker.snapshot().trash.len() {
+                0 => Target::Name("nobody".to_owned()),
+                count => Target::Id(checker.snapshot().trash[number % count].cred.id.clone()),
+            },
+        };
+        let newest = |target: &Target| {
+            let snapshot = checker.snapshot();
+            let cred = target.find(snapshot).or(snapshot.deleted(target).map(|kept| &kept.cred));
+            cred.map_or(1, |cred| cred.version)
         };
         let expected = |conditional: bool, target: &Target| {
             conditional.then(|| target.find(checker.snapshot()).map_or(1, |cred| cred.version))
@@ -87,6 +97,18 @@ impl Stage {
                 let target = target(&whom);
                 Action::Delete { expected: expected(conditional, &target), target }
             }
+            Call::Restore { whom, back, conditional } => {
+                let target = target(&whom);
+                let version = back.map(|back| newest(&target).saturating_sub(back));
+                Action::Restore { expected: expected(conditional, &target), target, version }
+            }
+            Call::Purge { whom, conditional } => {
+                let target = target(&whom);
+                Action::Purge { expected: expected(conditional, &target), target }
+            }
+            Call::PurgeDeleted => Action::PurgeDeleted,
+            Call::Versions(whom) => Action::Versions { target: target(&whom) },
+            Call::ListDeleted => Action::ListDeleted,
             Call::Get(whom) => Action::Get { target: target(&whom) },
             Call::List { domain, limit, offset } => Action::List { domain, limit, offset },
             Call::ListAll { limit } => Action::List { domain: None, limit, offset: 0 },

@@ -5,7 +5,7 @@ use crate::dice::Dice;
 use crate::driver;
 use crate::history::{Caller, Reply};
 use crate::hosts::Luck;
-use crate::model::{Action, Snapshot};
+use crate::model::{Action, Rules, Snapshot};
 use crate::plan::Plan;
 use crate::platform::{ClockFaults, SimClock, SimRandom, SimStore};
 use crate::run::Outcome;
@@ -14,6 +14,7 @@ use crate::trace::Trace;
 use crate::world::{Bytes, Key, OpId, World};
 use std::cell::RefCell;
 use std::rc::Rc;
+use strongroom::catalog::RecordRef;
 use strongroom::error::Code;
 use strongroom::platform::{Clock, Platform};
 use strongroom::seal::Sealer;
@@ -40,6 +41,8 @@ pub struct Stage {
     pub world: Rc<RefCell<World>>,
     pub checker: RefCell<Checker>,
     pub sealer: Rc<Sealer>,
+    /// Who called each operation, and at which step.
+    callers: RefCell<Vec<(Caller, u64)>>,
     failure: RefCell<Option<String>>,
 }
 
@@ -56,8 +59,9 @@ impl Stage {
         Rc::new(Self {
             plan: plan.clone(),
             world: Rc::new(RefCell::new(World::new(entries, plan.host, luck, trace))),
-            checker: RefCell::new(Checker::new(plan.host, snapshot, has_root)),
+            checker: RefCell::new(Checker::new(plan.host, snapshot, has_root, plan.audit_ends())),
             sealer: SEALER.with(Rc::clone),
+            callers: RefCell::default(),
             failure: RefCell::new(None),
         })
     }
@@ -79,10 +83,11 @@ impl Stage {
     }
 
     /// An action is called.
-    pub fn invoked(&self, caller: Caller, action: Action) -> OpId {
+    pub fn invoked(&self, caller: Caller, action: Action, rules: Rules) -> OpId {
         self.observe();
         let mut world = self.world.borrow_mut();
-        let op = self.checker.borrow_mut().invoked(action, world.has_root());
+        let op = self.checker.borrow_mut().invoked(action, rules, world.has_root());
+        self.callers.borrow_mut().push((caller, world.step));
         world.stats.operations += 1;
         if world.trace.is_on() {
             let step = world.step;
@@ -117,10 +122,18 @@ impl Stage {
             has_root: world.has_root(),
             clock_unset: clock.0 < Timestamp::CLOCK_SET,
             clock_moved_on: driver::time_step(clock.0) != driver::time_step(clock.1),
+            clock_ms: (clock.0.0, clock.1.0),
+            has_leapt: self.plan.time.leap.is_some(),
             pins_end: self.plan.clocks_differ() || clock.1.0 - clock.0.0 >= PIN_MS / 2,
         };
         let out_of_interface = world.out_of_interface;
+        let is_excused = outcome.is_err() || world.strikes(op) > 0;
+        let left = |record: &RecordRef| world.key_of(*record).cloned();
+        let left = if is_excused { None } else { self.checker.borrow().record(op).purged.iter().find_map(left) };
         drop(world);
+        if let Some(key) = left {
+            return self.fail(format!("#{op} purged, and left {key} behind"));
+        }
         let checked = self.checker.borrow_mut().returned(op, outcome, circumstances);
         if let Err(why) = checked {
             self.fail(why);
@@ -130,19 +143,30 @@ impl Stage {
         }
     }
 
+    /// The host takes back what nothing made durable.
+    pub fn fail_over(&self) {
+        self.observe();
+        let Some(op) = self.world.borrow_mut().fail_over() else { return };
+        let taken_back = self.checker.borrow_mut().taken_back(op);
+        if let Err(why) = taken_back {
+            self.fail(why);
+        }
+    }
+
     /// Looks at what a change of the root made of the vault, if there was one since the last look.
     pub fn observe(&self) {
         let Some(op) = self.world.borrow_mut().take_root_change() else { return };
         // Without atomics two credentials of the same id and version can differ: both came from one, and one is lost.
         let before =
             if self.plan.host.has_atomics() { self.checker.borrow().snapshot().clone() } else { Rc::default() };
-        let shown = match self.shown(&before) {
+        let rules = self.checker.borrow().record(op).rules;
+        let shown = match self.shown(&before, rules) {
             Ok(shown) => shown,
             Err(code) => {
                 return self.fail(format!("after a commit of #{op} the vault can't be read: {}", code.as_str()));
             }
         };
-        let committed = self.checker.borrow_mut().committed(op, shown);
+        let committed = self.checker.borrow_mut().committed(op, shown, self.clock_of(op));
         let mut world = self.world.borrow_mut();
         match committed {
             Ok(overlapped) => {
@@ -157,11 +181,23 @@ impl Stage {
         }
     }
 
-    fn shown(&self, before: &Snapshot) -> Result<driver::Shown, Code> {
+    /// The earliest and the latest time that the clock of an operation's caller can have shown, in milliseconds.
+    fn clock_of(&self, op: OpId) -> (u64, u64) {
+        let (caller, begun) = self.callers.borrow()[op];
+        let faults = match caller {
+            Caller::Actor(number) => self.plan.actors[number].clock,
+            Caller::Operator => ClockFaults::default(),
+        };
+        let shown =
+            |step: u64, back_ms: i64| (self.plan.time.at(step) as i64 + faults.ahead_ms - back_ms).max(0) as u64;
+        (shown(begun, faults.back.map_or(0, |(_, ms)| ms)), shown(self.world.borrow().step, 0))
+    }
+
+    fn shown(&self, before: &Snapshot, rules: Rules) -> Result<driver::Shown, Code> {
         let store = SimStore::checker(&self.world);
         let random = SimRandom::new(Dice::new(0));
         let platform = Platform { store: &store, clock: &Midsummer, random: &random };
-        driver::show(platform, &self.sealer, before).map_err(|error| error.code())
+        driver::show(platform, &LongAgo, &self.sealer, before, rules).map_err(|error| error.code())
     }
 
     pub fn fail(&self, why: String) {
@@ -180,10 +216,16 @@ impl Stage {
 
     /// An action of the operator, with whatever it answers.
     pub fn tried(&self, action: Action) -> Result<Reply, Code> {
-        let op = self.invoked(Caller::Operator, action.clone());
-        let outcome = self.as_operator_of(op, |platform| driver::perform(platform, &self.sealer, &action));
+        let op = self.invoked(Caller::Operator, action.clone(), self.rules());
+        let outcome =
+            self.as_operator_of(op, |platform| driver::perform(platform, &self.sealer, &action, self.rules()));
         self.returned(op, outcome.clone(), (Midsummer.now(), Midsummer.now()));
         outcome
+    }
+
+    /// Those of the operator.
+    pub fn rules(&self) -> Rules {
+        Rules { versions: self.plan.versions, is_trusted: true }
     }
 
     /// Something done by the operator, alone and on a host that behaves.
@@ -197,7 +239,7 @@ impl Stage {
         act: impl FnOnce(Platform<'_>) -> strongroom::error::Result<T>,
     ) -> Result<T, Code> {
         let store = SimStore::operator(&self.world, op);
-        let clock = SimClock::new(self.world.clone(), ClockFaults::default(), self.plan.ms_per_step);
+        let clock = SimClock::new(self.world.clone(), ClockFaults::default(), self.plan.time);
         // Few operators, many operations: the number keeps their streams apart.
         let random = SimRandom::new(Dice::stream(self.plan.seed, 1 << 40 | (op as u64 & 0xffff)));
         act(Platform { store: &store, clock: &clock, random: &random }).map_err(|error| error.code())
@@ -210,5 +252,14 @@ struct Midsummer;
 impl Clock for Midsummer {
     fn now(&self) -> Timestamp {
         Timestamp(SimClock::START_MS)
+    }
+}
+
+/// A clock for which nothing is over.
+pub struct LongAgo;
+
+impl Clock for LongAgo {
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
     }
 }

@@ -4,6 +4,7 @@ use crate::dice::Dice;
 use crate::hosts;
 use crate::model::{Action, Snapshot};
 use crate::plan::{self, Plan};
+use crate::platform::Time;
 use crate::stage::Stage;
 use crate::trace::Trace;
 use crate::world::{Bytes, Key};
@@ -39,7 +40,8 @@ pub fn start(node_bytes: Option<u32>, credentials: usize) -> Rc<Start> {
         fault_one_in: 0,
         switch_one_in: 1,
         land_one_in: 1,
-        ms_per_step: 1,
+        time: Time { ms_per_step: 1, leap: None },
+        versions: 10,
     };
     let stage = Stage::new(&plan, Trace::default());
     let mut dice = Dice::new(0);

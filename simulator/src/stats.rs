@@ -26,6 +26,10 @@ pub enum Fault {
     AbsentOverwritten,
     /// The host lost a key.
     KeyLost,
+    /// A swap that was visible, and answered with an error.
+    Unsettled,
+    /// A failover took such a swap back.
+    TakenBack,
     /// An actor died.
     Crash,
     /// An actor's clock stepped back.
@@ -33,7 +37,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 12] = [
+    pub const ALL: [Fault; 14] = [
         Fault::Refused,
         Fault::AckLost,
         Fault::EffectLost,
@@ -44,6 +48,8 @@ impl Fault {
         Fault::WrongTotal,
         Fault::AbsentOverwritten,
         Fault::KeyLost,
+        Fault::Unsettled,
+        Fault::TakenBack,
         Fault::Crash,
         Fault::ClockBack,
     ];
@@ -60,6 +66,8 @@ impl Fault {
             Fault::WrongTotal => "wrong totals",
             Fault::AbsentOverwritten => "overwritten from absent",
             Fault::KeyLost => "keys lost",
+            Fault::Unsettled => "unsettled",
+            Fault::TakenBack => "taken back",
             Fault::Crash => "crashes",
             Fault::ClockBack => "clocks set back",
         }

@@ -6,6 +6,7 @@ use crate::stats::{Fault, Stats};
 use crate::trace::Trace;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use strongroom::catalog::RecordRef;
 use strongroom::store::{KeyPage, StoreError, Swap};
 
 pub type Key = Rc<str>;
@@ -84,6 +85,8 @@ pub struct World {
     /// What the host lost, as it was when it was lost.
     lost: BTreeMap<Key, Bytes>,
     pending: Vec<Pending>,
+    /// A swap that a failover can take back, and what was there before.
+    unsettled: Option<(OpId, Key, Bytes)>,
     /// The step and the total of the newest increment of each key.
     increments: BTreeMap<Key, (u64, i64)>,
     host: &'static dyn Host,
@@ -148,6 +151,7 @@ impl World {
             older: BTreeMap::new(),
             lost: BTreeMap::new(),
             pending: Vec::new(),
+            unsettled: None,
             increments: BTreeMap::new(),
             host,
             luck,
@@ -192,6 +196,18 @@ impl World {
             (Fate::Late, _) => {
                 self.postpone(op, request);
                 Err(refused())
+            }
+            (Fate::Unsettled, Request::Swap { key, seen: Some(Some(old)), .. }) => {
+                self.settle(key);
+                if let Answer::Swapped(Swap::Stored) = self.honest(op, request)? {
+                    self.unsettled = Some((op, (*key).into(), old.clone()));
+                }
+                self.fault(op, Fault::Unsettled);
+                Err(refused())
+            }
+            (_, Request::Current { key }) if self.host.settles() => {
+                self.settle(key);
+                self.honest(op, request)
             }
             (Fate::SaysConflict, Request::Swap { .. }) => {
                 if let Answer::Swapped(Swap::Stored) = self.honest(op, request)? {
@@ -297,6 +313,25 @@ impl World {
         self.pending.pop();
     }
 
+    /// What is visible of a key stays.
+    pub fn settle(&mut self, key: &str) {
+        self.unsettled.take_if(|(_, unsettled, _)| **unsettled == *key);
+    }
+
+    pub fn has_unsettled(&self) -> bool {
+        self.unsettled.is_some()
+    }
+
+    /// A failover: takes a swap back that is not settled. Returns whose it was if it was one of the root.
+    pub fn fail_over(&mut self) -> Option<OpId> {
+        let (op, key, old) = self.unsettled.take()?;
+        self.fault(op, Fault::TakenBack);
+        self.entries.insert(key.clone(), old);
+        let step = self.step;
+        self.trace.note(step, op, || format!("    (failover: the swap of {key} is taken back)"));
+        is_root(&key).then_some(op)
+    }
+
     pub fn pending(&self) -> usize {
         self.pending.len()
     }
@@ -329,6 +364,13 @@ impl World {
 
     pub fn has_root(&self) -> bool {
         self.entries.keys().any(|key| is_root(key))
+    }
+
+    /// The key of a record, if it is there.
+    pub fn key_of(&self, record: RecordRef) -> Option<&Key> {
+        let alphabet = base32::Alphabet::Rfc4648Lower { padding: false };
+        let end = format!(".{}", base32::encode(alphabet, &record.random));
+        self.entries.keys().find(|key| key.ends_with(&end))
     }
 
     pub fn entries(&self) -> &BTreeMap<Key, Bytes> {
@@ -368,6 +410,8 @@ impl World {
         if old == value {
             return;
         }
+        // Whoever writes on top of it makes it stay.
+        self.settle(key);
         if is_root(key) {
             self.root_changed = Some(op);
         }

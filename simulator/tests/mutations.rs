@@ -66,6 +66,14 @@ fn every_mutation_is_caught() {
     assert!(missed.is_empty(), "not caught: {missed:?}");
 }
 
+/// What HOSTS.md demands of a host with failovers is needed: without it an acknowledged change is lost.
+#[test]
+fn a_host_that_shows_what_it_can_take_back_is_caught() {
+    let campaign = Campaign { seeds: SEEDS, first: 0, host: Some(hosts::UNSAFE), threads: threads() };
+    let failure = campaign.play(|| ()).failure.expect("it loses what it acknowledged");
+    let _ = writeln!(std::io::stdout(), "{}: caught at seed {}: {}", failure.host, failure.seed, failure.why);
+}
+
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

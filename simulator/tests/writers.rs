@@ -61,6 +61,7 @@ struct Slow<'w> {
 struct Counts {
     currents: Cell<u64>,
     swaps: Cell<u64>,
+    writes: Cell<u64>,
 }
 
 impl Slow<'_> {
@@ -88,10 +89,12 @@ impl Store for Slow<'_> {
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.counts.writes.set(self.counts.writes.get() + 1);
         self.timed(self.delays.write_us, || self.store.set(key, value))
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.counts.writes.set(self.counts.writes.get() + 1);
         self.timed(self.delays.write_us, || self.store.delete(key))
     }
 
@@ -164,6 +167,7 @@ struct Outcome {
     slowest_us: u64,
     currents: u64,
     swaps: u64,
+    writes: u64,
 }
 
 /// Lets so many writers create their credentials at once.
@@ -220,6 +224,7 @@ fn play(delays: Delays, writers: usize) -> Outcome {
         slowest_us: slowest.get(),
         currents: counts.currents.get(),
         swaps: counts.swaps.get(),
+        writes: counts.writes.get(),
     }
 }
 
@@ -249,8 +254,8 @@ fn writers_side_by_side_end_and_are_half_as_fast_as_one() {
         let _ = writeln!(table, "{}", delays.name);
         let _ = writeln!(
             table,
-            "{:>8} {:>10} {:>12} {:>17} {:>16} {:>9}",
-            "writers", "creates/s", "swaps/create", "currents/create", "slowest ms", "refused"
+            "{:>8} {:>10} {:>12} {:>13} {:>17} {:>16} {:>9}",
+            "writers", "creates/s", "swaps/create", "writes/create", "currents/create", "slowest ms", "refused"
         );
         let mut alone = None;
         for writers in [1, 2, 4, 8, 16] {
@@ -259,8 +264,9 @@ fn writers_side_by_side_end_and_are_half_as_fast_as_one() {
             let rate = creates / (outcome.micros as f64 / 1e6);
             let _ = writeln!(
                 table,
-                "{writers:>8} {rate:>10.0} {:>12.2} {:>17.2} {:>16} {:>9}",
+                "{writers:>8} {rate:>10.0} {:>12.2} {:>13.2} {:>17.2} {:>16} {:>9}",
                 outcome.swaps as f64 / creates,
+                outcome.writes as f64 / creates,
                 outcome.currents as f64 / creates,
                 outcome.slowest_us / 1000,
                 outcome.refused

@@ -4,6 +4,7 @@
 
 mod bad_increment;
 mod correct;
+mod failover;
 mod flaky;
 mod hostile;
 mod late;
@@ -31,6 +32,8 @@ pub enum Fate {
     EffectLost,
     /// The answer is an error; done later, at a moment of the scheduler's choice, or never.
     Late,
+    /// Done and visible, but the answer is an error; may be taken back as long as no `current` has shown it.
+    Unsettled,
     /// Done, but the answer is "conflict".
     SaysConflict,
     /// A read answers with an older version of the key, or of the list of keys.
@@ -64,6 +67,11 @@ pub trait Host: Sync {
         false
     }
 
+    /// Whether `current` makes durable what it shows.
+    fn settles(&self) -> bool {
+        true
+    }
+
     /// Whether a key disappears at this moment.
     fn loses_a_key(&self, _luck: &mut Luck) -> bool {
         false
@@ -71,7 +79,7 @@ pub trait Host: Sync {
 }
 
 /// Every kind, in the order of the report.
-pub static ALL: [&dyn Host; 12] = [
+pub static ALL: [&dyn Host; 13] = [
     &correct::Correct,
     &spin_sqlite::SpinSqlite,
     &spin_redis::SpinRedis,
@@ -82,9 +90,13 @@ pub static ALL: [&dyn Host; 12] = [
     &bad_increment::BadIncrement,
     &losing::Losing,
     &flaky::Flaky,
+    &failover::Failover,
     &no_atomics::NoAtomics,
     &hostile::Hostile,
 ];
+
+/// A host that breaks what HOSTS.md demands: the runs on it must fail.
+pub static UNSAFE: &dyn Host = &failover::DirtyFailover;
 
 pub fn by_name(name: &str) -> Option<&'static dyn Host> {
     ALL.into_iter().find(|host| host.name() == name)
