@@ -368,3 +368,44 @@ fn supply_hands_values_to_a_program_and_to_nobody_else() {
     }
     assert_one_clear_line(&supply("https://example.com", &["--exec", "/nonexistent"]), &["cannot be run"]);
 }
+
+/// A model that empties what it was not asked to, and one that deletes: each is undone by one command.
+#[test]
+fn what_an_agent_did_is_undone_by_one_command() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let create = json!({
+        "action": "create", "domain": "accounts.example.com", "name": "work",
+        "values": {"username": "ops", "password": "canary-of-undo"}, "totp_secret": "JBSWY3DPEHPK3PXP",
+    });
+    let created = program.call(&create).unwrap();
+    program.call(&json!({"action": "update", "id_or_name": "work", "totp_secret": ""})).unwrap();
+    let code = json!({"action": "totp_code", "id_or_name": "work"});
+    assert_eq!(program.call(&code).unwrap_err()["code"], "totp_not_configured");
+    let lines = |arguments: &[&str]| -> Vec<Value> {
+        let output = program.run(arguments);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        assert!(!output.stdout.contains("canary-of-undo") && !output.stdout.contains("JBSWY3DPEHPK3PXP"));
+        output.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or(Value::from(line))).collect()
+    };
+    let versions = lines(&["history", "work"]);
+    assert_eq!(
+        (versions.len(), &versions[0]["version"], &versions[0]["has_totp_secret"]),
+        (1, &json!(1), &json!(true))
+    );
+    assert_eq!(lines(&["restore", "work", "--version", "1"])[0]["version"], 3);
+    assert_eq!(program.call(&code).unwrap()["code"].as_str().unwrap().len(), 6);
+
+    program.call(&json!({"action": "delete", "id_or_name": "work"})).unwrap();
+    let id = created["id"].as_str().unwrap();
+    assert_eq!(lines(&["history"])[0]["id"], id);
+    assert_eq!(lines(&["restore", id])[0]["name"], "work");
+    assert_eq!(program.call(&code).unwrap()["code"].as_str().unwrap().len(), 6);
+    assert!(lines(&["history"]).is_empty(), "nothing is restored twice");
+    assert_eq!(program.run(&["restore", id]).code, Some(1));
+
+    let actions: Vec<_> = lines(&["audit"]).into_iter().map(|event| event["action"].clone()).collect();
+    assert_eq!(actions, ["restore", "delete", "restore", "update", "create"]);
+    lines(&["purge", "work"]);
+    assert_eq!(program.run(&["restore", id]).code, Some(1));
+}
