@@ -25,11 +25,13 @@ pub fn error_json(error: &Error) -> String {
 /// other than the vault's, and for what the vault's principal may not do; those of the action.
 pub fn run(vault: &Vault<'_>, mut members: Members) -> Result<String> {
     let action = members.text("action").ok().flatten().unwrap_or_default();
-    run_action(vault, &action, members)
+    // Models write `LIST` and `Totp_Code` too.
+    run_action(vault, &action.trim().to_ascii_lowercase(), members)
 }
 
 /// As [`run`], for an action that is known from elsewhere.
-pub fn run_action(vault: &Vault<'_>, name: &str, mut members: Members) -> Result<String> {
+pub fn run_action(vault: &Vault<'_>, name: &str, members: Members) -> Result<String> {
+    let mut members = members.lenient();
     for field in ["project", "project_id"] {
         if members.text(field)?.is_some_and(|project| project != vault.project()) {
             return Err(Error::new(Code::Forbidden, "project must match this connection's fixed project"));
@@ -199,16 +201,59 @@ mod tests {
         }
         world.refuses(json!({}), actions);
         let limit = "limit must be a whole number from 1 to 100";
-        for value in [json!(0), json!(101), json!(-1), json!(1.5), json!("5"), Value::Null, json!([5])] {
+        for value in [json!(0), json!(101), json!(-1), json!(1.5), json!("x"), json!("0"), json!("5 6"), json!([5])] {
             world.refuses(json!({"action": "list", "limit": value}), limit);
         }
         world.refuses(json!({"action": "list", "offset": -1}), "offset must be a whole number from 0 to 4294967295");
-        let create = json!({"action": "create", "name": "n", "domain": "example.com", "values": "hunter2-canary"});
-        world.refuses(create, "values must be an object of strings");
+        let create = |values| json!({"action": "create", "name": "n", "domain": "example.com", "values": values});
+        for values in [json!("hunter2-canary"), json!("[1]"), json!(["hunter2-canary"]), json!(5)] {
+            world.refuses(create(values), "values must be an object of strings");
+        }
+        let values = r#"{"user":"u","pass":{"hunter2":"canary"}}"#;
+        world.refuses(create(json!(values)), "values must be an object of strings (entry 2)");
         for text in ["", "hunter2-canary", "[1]", r#"{"action":"get","action":"list"}"#, r#"{"action":"list"} canary"#]
         {
             assert_eq!(world.run(text).unwrap_err()["code"], "bad_request");
         }
+    }
+
+    #[test]
+    fn what_models_send_is_read_as_they_mean_it() {
+        let world = World::new();
+        let run = |request: Value| world.run(&request.to_string()).unwrap();
+        let created = run(json!({
+            "action": " Create ", "name": "n", "domain": "example.com", "project": "", "project_id": null,
+            "values": r#"{"username":"u","pin":12345678901234567890123,"rate":1.50,"on":true,"gone":null,"empty":""}"#,
+            "sso_provider": null, "totp_secret": "", "totp_algorithm": "", "totp_digits": null, "totp_period": "",
+        }));
+        assert_eq!(created["value_keys"], json!(["username", "pin", "rate", "on", "empty"]));
+        run(json!({"action": "create", "name": "m", "domain": "example.com", "values": {"a": 1}}));
+        let page = run(json!({"action": "LIST", "limit": "1", "offset": " 1 ", "domain": "", "query": null}));
+        assert_eq!((page["items"].as_array().unwrap().len(), &page["has_more"]), (1, &json!(false)));
+
+        // Null clears nothing, an empty text does.
+        let update = |mut changes: Value| {
+            changes["action"] = "update".into();
+            changes["id_or_name"] = "n".into();
+            run(changes)
+        };
+        let set = update(json!({
+            "sso_provider": "google", "totp_secret": "JBSWY3DPEHPK3PXP", "totp_digits": "8", "totp_algorithm": "sha-256",
+        }));
+        assert_eq!((&set["totp_digits"], &set["totp_algorithm"]), (&json!(8), &json!("SHA256")));
+        let kept = update(json!({
+            "name": "", "values": {"username": null, "new": "x"}, "sso_provider": null, "totp_secret": null,
+            "remove_value_keys": null,
+        }));
+        assert_eq!(kept["value_keys"], json!(["username", "pin", "rate", "on", "empty", "new"]));
+        assert_eq!((&kept["name"], &kept["sso_provider"]), (&json!("n"), &json!("google")));
+        assert_eq!(kept["has_totp_secret"], true);
+        let code =
+            run(json!({"action": "totp_code", "id_or_name": "n", "min_valid_seconds": "5", "exclusive": "True"}));
+        assert_eq!(code["code"].as_str().map(str::len), Some(8));
+        let cleared = update(json!({"sso_provider": "", "totp_secret": "", "remove_value_keys": r#"["pin", "rate"]"#}));
+        assert_eq!((&cleared["has_totp_secret"], cleared.get("sso_provider")), (&json!(false), None));
+        assert_eq!(cleared["value_keys"], json!(["username", "on", "empty", "new"]));
     }
 
     #[test]

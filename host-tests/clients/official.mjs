@@ -71,6 +71,24 @@ async function clearsByEmptyAndByNull() {
   await credentials.delete('clear');
 }
 
+async function nullMeansNotSet() {
+  const unset = { sso_provider: null, totp_secret: null, totp_algorithm: null, totp_digits: null, totp_period: null };
+  const created = await credentials.create({ name: 'null', domain: 'example.com', values: { a: 'b' }, ...unset });
+  assert.ok(!('sso_provider' in created) && !created.has_totp_secret);
+  const listed = [];
+  const query = { domain: null, query: null, limit: null, offset: null };
+  for await (const one of credentials.list(query)) listed.push(one.name);
+  assert.deepEqual(listed, ['null']);
+  const uri = `otpauth://totp/x?secret=${secret}&digits=8`;
+  assert.equal((await credentials.update('null', { totp_secret: uri, totp_digits: null })).totp_digits, 8);
+  const kept = await credentials.update('null', { name: null, values: { c: 'd' }, remove_value_keys: null });
+  assert.deepEqual([kept.name, kept.value_keys, kept.has_totp_secret], ['null', ['a', 'c'], true]);
+  assert.deepEqual((await credentials.update('null', { values: { a: null } })).value_keys, ['c']);
+  assert.equal((await credentials.update('null', { totp_secret: null })).has_totp_secret, false);
+  await fails(Kernel.BadRequestError, 'bad_request', credentials.update('null', { name: null, values: null }));
+  await credentials.delete('null');
+}
+
 async function codesAreRight() {
   const body = { name: 'codes', domain: 'example.com', values: { a: 'b' }, totp_secret: secret };
   const created = await credentials.create(body);
@@ -155,6 +173,7 @@ async function pagesHoldEverythingOnceAndInOrder() {
 for (const check of [
   aCredentialLives,
   clearsByEmptyAndByNull,
+  nullMeansNotSet,
   codesAreRight,
   awkwardNamesWorkInPaths,
   anEmptyNameReachesNothing,

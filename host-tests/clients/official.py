@@ -78,6 +78,32 @@ def clears_by_empty_and_by_null():
     credentials.delete("clear")
 
 
+def none_means_not_set():
+    created = credentials.create(
+        name="none",
+        domain="example.com",
+        values={"a": "b"},
+        sso_provider=None,
+        totp_secret=None,
+        totp_algorithm=None,
+        totp_digits=None,
+        totp_period=None,
+    )
+    assert created.sso_provider is None and not created.has_totp_secret
+    listed = credentials.list(domain=None, query=None, limit=None, offset=None)
+    assert [one.name for one in listed] == ["none"]
+    uri = f"otpauth://totp/x?secret={SECRET}&digits=8"
+    updated = credentials.update("none", totp_secret=uri, totp_algorithm=None, totp_digits=None, totp_period=None)
+    assert (updated.totp_algorithm, updated.totp_digits, updated.totp_period) == ("SHA1", 8, 30)
+    kept = credentials.update("none", name=None, values={"c": "d"}, remove_value_keys=None)
+    assert kept.name == "none" and kept.value_keys == ["a", "c"] and kept.has_totp_secret
+    assert credentials.update("none", values={"a": None}).value_keys == ["c"]
+    cleared = credentials.update("none", totp_secret=None)
+    assert not cleared.has_totp_secret and cleared.value_keys == ["c"]
+    fails(kernel.BadRequestError, "bad_request", lambda: credentials.update("none", name=None, values=None))
+    credentials.delete("none")
+
+
 def codes_are_right():
     created = credentials.create(name="codes", domain="example.com", values={"a": "b"}, totp_secret=SECRET)
     assert created.totp_algorithm == "SHA1" and created.totp_digits == 6 and created.totp_period == 30
@@ -176,6 +202,7 @@ def raw_deletes_are_as_the_sdk_sends_them():
 for check in (
     a_credential_lives,
     clears_by_empty_and_by_null,
+    none_means_not_set,
     codes_are_right,
     awkward_names_work_in_paths,
     errors_have_the_classes_of_the_sdk,

@@ -363,8 +363,10 @@ mod update {
         {
             assert!(updated.get(absent).is_none(), "{absent}");
         }
+        let clear = json!({ "action": "update", "id_or_name": "m", "sso_provider": "" });
+        assert_eq!(vault.manage_json(&clear).unwrap()["version"], 2, "it was clear already");
         let null = json!({ "action": "update", "id_or_name": "m", "sso_provider": null });
-        assert_eq!(vault.manage_json(&null).unwrap()["version"], 2, "it was clear already");
+        assert_eq!(vault.manage_json(&null).unwrap_err()["code"], "bad_request", "null asks for nothing");
     }
 
     #[test]

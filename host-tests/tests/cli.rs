@@ -360,6 +360,21 @@ fn supply_hands_values_to_a_program_and_to_nobody_else() {
     assert_eq!(object["values"], json!({ "username": "u", "password": "p" }));
     assert_eq!(object["totp_code"].as_str().unwrap().len(), 6);
 
+    assert!(object["totp_valid_for_seconds"].as_u64().unwrap() <= 30);
+
+    // How long the code lives is said, and can be asked for; an exclusive one is given once.
+    let script = r#"test "$STRONGROOM_TOTP_VALID_FOR_SECONDS" -ge 0 && exit 7"#;
+    assert_eq!(supply("https://example.com", &["--exec", "sh", "-c", script]).code, Some(7));
+    let short = supply("https://example.com", &["--min-valid-seconds", "30", "--exec", "true"]);
+    assert_one_clear_line(&short, &["min_valid_seconds"]);
+    let codes: Vec<_> = (0..2)
+        .map(|_| supply("https://example.com", &["--exclusive", "--stdin", "--exec", "cat"]))
+        .filter(|ran| ran.code == Some(0))
+        .map(|ran| serde_json::from_str::<Value>(&ran.stdout).unwrap()["totp_code"].clone())
+        .collect();
+    // Two only where a time step ended in between.
+    assert!(codes.len() == 1 || codes.len() == 2 && codes[0] != codes[1], "{codes:?}");
+
     let marker = directory.path().join("ran");
     for origin in ["http://example.com", "https://example.org", "https://evil-example.com", "example.com"] {
         let refused = supply(origin, &["--exec", "touch", marker.to_str().unwrap()]);

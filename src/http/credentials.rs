@@ -171,11 +171,13 @@ impl Call<'_> {
 
     fn totp_code(&self) -> Result<Response> {
         let mut parameters = self.request.parameters()?;
+        let exclusive = parameters.flag("exclusive")?.unwrap_or(false);
         let options = CodeOptions {
             min_valid_seconds: parameters
                 .whole_number("min_valid_seconds", "a whole number from 0 to the period minus 1")?
                 .unwrap_or(0),
-            exclusive: parameters.flag("exclusive")?.unwrap_or(false),
+            // HEAD shows no code, so it must not use one up.
+            exclusive: exclusive && self.request.method != "HEAD",
         };
         let code = actions::totp_code(self.vault, self.id_or_name, options)?;
         Ok(Response::json(200, json::totp_code(&code)))

@@ -97,7 +97,8 @@ fn is_json(content_type: &str) -> bool {
     essence.strip_prefix("application/").is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
 }
 
-/// Parameters of a query. Those that nobody asks for are ignored.
+/// Parameters of a query. Those that nobody asks for are ignored, and an empty one is not set: official clients write null
+/// so.
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
@@ -114,7 +115,7 @@ impl Parameters {
 
     /// A decimal number; `rule` is what it must be, for the error. Bounds are checked by who uses it.
     pub fn whole_number(&mut self, name: &'static str, rule: &str) -> Result<Option<i64>> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
+        let Some(text) = self.text(name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
         let digits = text.strip_prefix('-').unwrap_or(&text);
         let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         number.map(Some).ok_or_else(|| Error::bad_request(format!("{name} must be {rule}")))
@@ -122,7 +123,7 @@ impl Parameters {
 
     pub fn flag(&mut self, name: &'static str) -> Result<Option<bool>> {
         match self.text(name)?.as_deref() {
-            None => Ok(None),
+            None | Some("") => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
             Some(_) => Err(Error::bad_request(format!("{name} must be true or false"))),

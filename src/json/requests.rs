@@ -3,9 +3,12 @@
 use super::members::{Members, must_be};
 use crate::actions::{Changes, CodeOptions, ListQuery, NewCredential};
 use crate::error::{Error, Result};
+use crate::secret::SecretString;
 use crate::totp::Algorithm;
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 const LIMIT: &str = "a whole number from 1 to 100";
 const OFFSET: &str = "a whole number from 0 to 4294967295";
@@ -25,35 +28,51 @@ pub fn new_credential(members: &mut Members, name: Option<String>) -> Result<New
     Ok(NewCredential {
         name,
         domain: members.text("domain")?.ok_or_else(|| required("domain"))?,
+        additional_domains: members.texts("additional_domains")?.unwrap_or_default(),
         values: members.secrets("values")?.ok_or_else(|| required("values"))?,
-        sso_provider: members.text_or_null("sso_provider")?,
+        description: members.text("description")?,
+        metadata: members.pairs("metadata")?.unwrap_or_default(),
+        archived: members.flag("archived")?,
+        sso_provider: members.text("sso_provider")?,
         totp_secret: members.secret("totp_secret")?,
         totp_algorithm: algorithm(members)?,
         totp_digits: members.whole_number("totp_digits", DIGITS)?,
         totp_period: members.whole_number("totp_period", PERIOD)?,
-        additional_domains: members.texts("additional_domains")?.unwrap_or_default(),
-        description: members.text_or_null("description")?,
-        metadata: members.pairs("metadata")?.unwrap_or_default(),
-        archived: members.flag("archived")?,
     })
 }
 
 /// What to change.
 pub fn changes(members: &mut Members) -> Result<Changes> {
+    let additional_domains = match members.clears("additional_domains") {
+        true => Some(Vec::new()),
+        false => members.texts("additional_domains")?,
+    };
+    let metadata = match members.clears("metadata") {
+        true => Some(Vec::new()),
+        false => members.pairs("metadata")?,
+    };
+    let (values, null) = members.entries("values")?.map_or((None, Vec::new()), |entries| {
+        (Some(entries.set), if members.null_removes() { entries.null } else { Vec::new() })
+    });
+    let mut remove_value_keys = members.texts("remove_value_keys")?;
+    if !null.is_empty() {
+        remove_value_keys.get_or_insert_default().extend(null);
+    }
+    let text = |text: Option<SecretString>| text.map(|text| text.expose().to_owned());
     Ok(Changes {
         name: members.text("name")?,
-        values: members.secrets("values")?,
-        remove_value_keys: members.texts("remove_value_keys")?,
-        sso_provider: members.text_or_null("sso_provider")?,
-        totp_secret: members.secret("totp_secret")?,
+        domain: members.text("domain")?,
+        additional_domains,
+        values,
+        remove_value_keys,
+        description: text(members.clearable("description")?),
+        metadata,
+        archived: members.flag("archived")?,
+        sso_provider: text(members.clearable("sso_provider")?),
+        totp_secret: members.clearable("totp_secret")?,
         totp_algorithm: algorithm(members)?,
         totp_digits: members.whole_number("totp_digits", DIGITS)?,
         totp_period: members.whole_number("totp_period", PERIOD)?,
-        domain: members.text("domain")?,
-        additional_domains: members.texts("additional_domains")?,
-        description: members.text_or_null("description")?,
-        metadata: members.pairs("metadata")?,
-        archived: members.flag("archived")?,
         expected_version: None,
     })
 }
@@ -63,10 +82,10 @@ pub fn list_query(members: &mut Members) -> Result<ListQuery> {
     Ok(ListQuery {
         domain: members.text("domain")?,
         query: members.text("query")?,
-        limit: members.whole_number("limit", LIMIT)?,
-        offset: members.whole_number("offset", OFFSET)?,
         origin: members.text("origin")?,
         archived: members.flag("archived")?.unwrap_or(false),
+        limit: members.whole_number("limit", LIMIT)?,
+        offset: members.whole_number("offset", OFFSET)?,
         // For people, not for agents.
         deleted: false,
     })

@@ -9,9 +9,11 @@ use std::io::Write;
 use std::process::{self, ExitCode, Stdio};
 use strongroom_host::Result;
 use strongroom_host::bindings::vault::exports::strongroom::vault::supply::Supplied;
+use strongroom_host::bindings::vault::exports::strongroom::vault::types::CodeOptions;
 
-/// Where the current one-time code goes.
+/// Where the current one-time code goes, and for how many seconds it is good.
 const CODE_VARIABLE: &str = "STRONGROOM_TOTP_CODE";
+const CODE_LIFE_VARIABLE: &str = "STRONGROOM_TOTP_VALID_FOR_SECONDS";
 
 #[derive(Args)]
 pub struct Arguments {
@@ -22,13 +24,21 @@ pub struct Arguments {
     #[arg(long, value_name = "URL")]
     origin: String,
 
+    /// Give no one-time code that is good for fewer seconds than this; from 0 to the code's period minus 1
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    min_valid_seconds: u16,
+
+    /// Give each one-time code to one caller only, among those that say so: for several logins with one account at once
+    #[arg(long)]
+    exclusive: bool,
+
     /// Give the values as one JSON object on standard input instead of in the environment, where other processes of
     /// the same user can read them
     #[arg(long)]
     stdin: bool,
 
     /// Program to run, with its arguments; must come last. It gets each value as STRONGROOM_ and the field's name in
-    /// capitals, and the one-time code, if any, as STRONGROOM_TOTP_CODE
+    /// capitals, and the one-time code, if any, as STRONGROOM_TOTP_CODE, good for STRONGROOM_TOTP_VALID_FOR_SECONDS
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, required = true)]
     exec: Vec<String>,
 
@@ -41,7 +51,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let supplied = block_on(async {
         let mut instance = setup.instance().await?;
         let supply = instance.exports.strongroom_vault_supply();
-        let supplied = supply.call_supply(instance.store.call(), &arguments.id_or_name, &arguments.origin, None).await;
+        let options = CodeOptions { min_valid_seconds: arguments.min_valid_seconds, exclusive: arguments.exclusive };
+        let (id_or_name, origin) = (&arguments.id_or_name, &arguments.origin);
+        let supplied = supply.call_supply(instance.store.call(), id_or_name, origin, Some(options)).await;
         answer(supplied).map_err(|error| setup.explain(error))
     })?;
     // The vault is closed before a program runs that may take long.
@@ -74,21 +86,24 @@ fn to_json(supplied: &Supplied) -> String {
     }
     if let Some(code) = &supplied.totp {
         object["totp_code"] = code.code.clone().into();
+        object["totp_valid_for_seconds"] = code.valid_for_seconds.into();
     }
     object.to_string()
 }
 
 /// The environment for the program. Field names are not secret and may stand in an error; values may not.
-fn to_variables(supplied: &Supplied) -> Result<BTreeMap<String, &str>> {
+fn to_variables(supplied: &Supplied) -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
     if let Some(code) = &supplied.totp {
-        variables.insert(CODE_VARIABLE.to_owned(), code.code.as_str());
+        variables.insert(CODE_VARIABLE.to_owned(), code.code.clone());
+        variables.insert(CODE_LIFE_VARIABLE.to_owned(), code.valid_for_seconds.to_string());
     }
     for (field, value) in &supplied.values {
         let name = variable_name(field);
         ensure!(!value.contains('\0'), "the value of a field holds a NUL character: use --stdin");
         ensure!(
-            name != CODE_VARIABLE && variables.insert(name.clone(), value).is_none(),
+            ![CODE_VARIABLE, CODE_LIFE_VARIABLE].contains(&name.as_str())
+                && variables.insert(name.clone(), value.clone()).is_none(),
             "two of the credential's fields would both be {name}: use --stdin"
         );
     }
@@ -130,13 +145,23 @@ mod tests {
     fn fields_become_variables() {
         let supplied = supplied(&[("user name", "u"), ("pass-wörd", "p=1")], Some("012345"));
         let variables = to_variables(&supplied).unwrap();
-        let expected = [("STRONGROOM_PASS_W_RD", "p=1"), (CODE_VARIABLE, "012345"), ("STRONGROOM_USER_NAME", "u")];
-        assert_eq!(variables, expected.map(|(name, value)| (name.to_owned(), value)).into());
+        let expected = [
+            ("STRONGROOM_PASS_W_RD", "p=1"),
+            (CODE_VARIABLE, "012345"),
+            (CODE_LIFE_VARIABLE, "3"),
+            ("STRONGROOM_USER_NAME", "u"),
+        ];
+        assert_eq!(variables, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 
     #[test]
     fn fields_that_collide_are_refused() {
-        for fields in [&[("a-b", "1"), ("a_b", "2")][..], &[("totp_code", "1")], &[("nul", "\0")]] {
+        for fields in [
+            &[("a-b", "1"), ("a_b", "2")][..],
+            &[("totp_code", "1")],
+            &[("totp valid for seconds", "1")],
+            &[("nul", "\0")],
+        ] {
             assert!(to_variables(&supplied(fields, None)).is_err());
         }
     }
@@ -146,7 +171,8 @@ mod tests {
         let json = to_json(&supplied(&[("a-b", "1\n"), ("a_b", "2")], Some("012345")));
         let object: serde_json::Value = serde_json::from_str(&json).unwrap();
         let expected = serde_json::json!({
-            "id": "cred_x", "name": "n", "values": { "a-b": "1\n", "a_b": "2" }, "totp_code": "012345"
+            "id": "cred_x", "name": "n", "values": { "a-b": "1\n", "a_b": "2" }, "totp_code": "012345",
+            "totp_valid_for_seconds": 3
         });
         assert_eq!(object, expected);
     }

@@ -32,7 +32,7 @@ impl Message {
         let mut members = Members::of(body).ok_or(None)?;
         let is_notification = !members.has_any("id");
         let id = match members.take("id") {
-            Some(Json::Whole(number)) => Some(Id::Number(number)),
+            Some(Json::Number(number)) => number.whole().map(Id::Number),
             Some(Json::Text(text)) => Some(Id::Text(text.expose().to_owned())),
             _ => None,
         };

@@ -90,7 +90,7 @@ fn lists_are_pages_of_metadata() {
 #[test]
 fn lists_refuse_what_breaks_a_rule() {
     let world = World::default();
-    for value in ["0", "101", "-1", "1.5", "1e1", "5x", "x", "", "%2B5", "+5", "99999999999999999999", "%00"] {
+    for value in ["0", "101", "-1", "1.5", "1e1", "5x", "x", "%20", "%2B5", "+5", "99999999999999999999", "%00"] {
         world.get(&format!("/credentials?limit={value}")).is_bad_request("limit must be a whole number from 1 to 100");
     }
     for value in ["-1", "4294967296", "1.5", "x"] {
@@ -98,7 +98,9 @@ fn lists_refuse_what_breaks_a_rule() {
             .get(&format!("/credentials?offset={value}"))
             .is_bad_request("offset must be a whole number from 0 to 4294967295");
     }
-    for name in ["limit", "offset", "domain", "query"] {
+    // As the official client for JavaScript writes null.
+    assert_eq!(world.get("/credentials?limit=&offset=&domain=&query=&origin=&archived=").status, 200);
+    for name in ["limit", "offset", "domain", "query", "origin", "archived"] {
         world
             .get(&format!("/credentials?{name}=5&{name}=5"))
             .is_bad_request(&format!("{name} must be given only once"));
@@ -114,7 +116,7 @@ fn creates_refuse_what_breaks_a_rule() {
     let world = World::default();
     let good = json!({"name": "n", "domain": "example.com", "values": {"p": CANARY}});
     for (field, value, message) in [
-        ("name", Value::Null, "name must be a string"),
+        ("name", Value::Null, "name is required"),
         ("name", json!(5), "name must be a string"),
         ("name", json!("  "), "name must be 1 to 255 bytes long"),
         ("name", json!("hunter2-canary\u{0}"), "name must not contain control characters"),
@@ -127,14 +129,16 @@ fn creates_refuse_what_breaks_a_rule() {
         ),
         ("values", json!("hunter2-canary"), "values must be an object of strings"),
         ("values", json!(["hunter2-canary"]), "values must be an object of strings"),
-        ("values", json!({"p": ["hunter2-canary"]}), "values must be an object of strings"),
-        ("values", json!({"p": null}), "values must be an object of strings"),
+        ("domain", Value::Null, "domain is required"),
+        ("values", Value::Null, "values is required"),
+        ("values", json!({"p": ["hunter2-canary"]}), "values must be an object of strings (entry 1)"),
+        ("values", json!({"a": "1", "p": 5}), "values must be an object of strings (entry 2)"),
+        ("values", json!({"p": null}), "values must have at least one entry"),
         ("values", json!({}), "values must have at least one entry"),
         ("values", json!({"": "hunter2-canary"}), "values must have field names of 1 to 128 bytes (entry 1)"),
-        ("sso_provider", json!(true), "sso_provider must be a string or null"),
+        ("sso_provider", json!(true), "sso_provider must be a string"),
         ("sso_provider", json!("hunter2-canary\n!"), "sso_provider must not contain control characters"),
         ("totp_secret", json!({"s": "hunter2-canary"}), "totp_secret must be a string"),
-        ("totp_secret", Value::Null, "totp_secret must be a string"),
         ("totp_algorithm", json!("hunter2-canary"), "totp_algorithm must be SHA1, SHA256 or SHA512"),
         ("totp_algorithm", json!(1), "totp_algorithm must be SHA1, SHA256 or SHA512"),
         ("totp_digits", json!(6.5), "totp_digits must be a whole number from 6 to 9"),
@@ -220,17 +224,24 @@ fn updates_merge_and_clear() {
     let answer = world.patch("/credentials/n", json!({"totp_secret": ""}));
     assert_eq!(answer.json["has_totp_secret"], false);
     assert!(answer.json.get("totp_digits").is_none() && answer.json.get("totp_code").is_none());
+    world.patch("/credentials/n", json!({"totp_secret": SEED}));
+    let answer = world.patch("/credentials/n", json!({"totp_secret": null, "totp_digits": null, "name": null}));
+    assert_eq!(answer.json["has_totp_secret"], false);
     let version = answer.json["version"].clone();
     // Changes nothing, and so no version.
     let same = world.patch("/credentials/n", json!({"totp_secret": "", "name": "n", "values": {}}));
     assert_eq!((same.status, &same.json["version"]), (200, &version));
     let none = world.patch("/credentials/n", json!({"remove_value_keys": ["b", "c", "d"]}));
     assert_eq!((&none.json["has_values"], &none.json["value_keys"]), (&json!(false), &json!([])));
+    // As RFC 7396 has it, beside names that are removed and set.
+    world.patch("/credentials/n", json!({"values": {"a": "1", "b": "2", "c": "3", "d": "4"}}));
+    let body = json!({"values": {"a": null, "b": "5", "unknown": null}, "remove_value_keys": ["c"]});
+    assert_eq!(world.patch("/credentials/n", body).json["value_keys"], json!(["b", "d"]));
     world.create("other", None);
     world.patch("/credentials/n", json!({"name": "other"})).is(409, "name_taken");
     assert_eq!(world.patch("/credentials/n", json!({"name": "m"})).json["name"], "m");
     world.get("/credentials/n").is(404, "not_found");
-    for body in [json!({}), json!({"domains": "example.org", "newer": 1})] {
+    for body in [json!({}), json!({"newer": 1}), json!({"name": null, "values": null})] {
         let answer = world.patch("/credentials/m", body);
         answer.is(400, "bad_request");
         assert!(answer.json["message"].as_str().unwrap().starts_with("at least one update field is required"));
@@ -292,13 +303,18 @@ fn codes_have_wishes() {
     let late = world.get(&path("min_valid_seconds=21"));
     late.is(429, "code_expiring");
     assert_eq!((late.header("retry-after"), late.header("x-should-retry")), (Some("20"), None));
-    for value in ["-1", "30", "1.5", "x", "", "99999999999999999999"] {
+    for value in ["-1", "30", "1.5", "x", "99999999999999999999"] {
         world
             .get(&path(&format!("min_valid_seconds={value}")))
             .is_bad_request("min_valid_seconds must be a whole number from 0 to the period minus 1");
     }
-    for value in ["", "1", "TRUE", "yes"] {
+    for value in ["1", "TRUE", "yes"] {
         world.get(&path(&format!("exclusive={value}"))).is_bad_request("exclusive must be true or false");
+    }
+    assert_eq!(world.get(&path("min_valid_seconds=&exclusive=")).status, 200);
+    // HEAD shows no code, so it uses none up.
+    for _ in 0..2 {
+        assert_eq!(world.request("HEAD", &path("exclusive=true")).send().status, 200);
     }
     assert_eq!(world.get(&path("exclusive=true")).status, 200);
     let taken = world.get(&path("exclusive=true"));
