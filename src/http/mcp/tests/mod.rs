@@ -1,5 +1,6 @@
 //! The MCP server over a store in memory. Every answer of every test is held against what all answers promise.
 
+mod calls;
 mod eras;
 mod hosts;
 mod lint;
