@@ -37,7 +37,7 @@ pub struct NewArguments {
     name: String,
 
     /// What it allows, separated by commas: read (list, get), totp (codes), write (create, update, delete), supply
-    /// (values, for login flows), admin
+    /// (values, for login flows), fill (logins in a browser), admin
     #[arg(long, value_name = "SCOPES")]
     scopes: String,
 

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::fill::{self, Arguments, Browsers, Policies, failure};
 use crate::instance::Services;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Map, Value};
@@ -35,19 +35,26 @@ impl Fills {
     }
 }
 
-/// Answers if it is this route, a browser is configured and the token is known. All else is the component's to answer:
-/// to it there is no such route.
+/// Answers if it is this route and a browser is configured. All else is the component's to answer: to it there is no such
+/// route.
 pub async fn answer(server: &Server, request: &Request<Bytes>) -> Option<Response<Full<Bytes>>> {
     let fills = server.fills.as_ref().filter(|fills| !fills.browsers.is_empty())?;
     let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
-    let setting = server.services.config.get(settings::TOKENS).ok().flatten()?;
-    let now = Timestamp::from_seconds(server.services.clock.now().as_secs());
-    let token = access::find(&setting, super::request::bearer(request.headers())?, now).ok().flatten()?;
-    let result = match token.grant.scopes.contains(Scope::Fill) {
-        true => run(server, fills, &token, credential, request.body()).await,
-        false => Err(failure(Code::Forbidden.as_str(), "the caller has not the scope fill")),
+    let result = match token(server, request) {
+        Some(token) if token.grant.scopes.contains(Scope::Fill) => {
+            run(server, fills, &token, credential, request.body()).await
+        }
+        Some(_) => Err(failure(Code::Forbidden.as_str(), "the caller has not the scope fill")),
+        None => Err(failure(Code::Unauthorized.as_str(), "a bearer token that is known and valid is needed")),
     };
     Some(respond(result))
+}
+
+/// The entry of the request's token, if it is known and valid.
+fn token(server: &Server, request: &Request<Bytes>) -> Option<TokenEntry> {
+    let setting = server.services.config.get(settings::TOKENS).ok().flatten()?;
+    let now = Timestamp::from_seconds(server.services.clock.now().as_secs());
+    access::find(&setting, super::request::bearer(request.headers())?, now).ok().flatten()
 }
 
 async fn run(
@@ -157,6 +164,9 @@ fn respond(result: Result<Answer, Failure>) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         // The official clients would log in once more by themselves.
         response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
