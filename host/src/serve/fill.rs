@@ -45,7 +45,7 @@ pub async fn answer(server: &Server, request: &Request<Bytes>) -> Option<Respons
             run(server, fills, &token, credential, request.body()).await
         }
         Some(_) => Err(failure(Code::Forbidden.as_str(), "the caller has not the scope fill")),
-        None => Err(failure(Code::Unauthorized.as_str(), "a bearer token that is known and valid is needed")),
+        None => Err(failure(Code::Unauthorized.as_str(), "a known bearer token is required")),
     };
     Some(respond(result))
 }
