@@ -2,9 +2,11 @@
 
 mod browsers;
 mod call;
+mod clients;
 mod fill;
 mod history;
 mod maintain;
+mod mcp;
 mod output;
 mod serve;
 mod setup;
@@ -30,6 +32,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Run one action of the tool manage_credentials and print its answer
     Call(call::Arguments),
+    /// Serve the tools for agents to one MCP client, over standard input and output
+    Mcp(mcp::Arguments),
     /// Release a credential's values to a program that logs in with them
     Supply(supply::Arguments),
     /// Log in with a credential in a running browser, without anybody seeing its values
@@ -85,6 +89,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Call(arguments) => call::run(arguments),
+        Command::Mcp(arguments) => mcp::run(arguments),
         Command::Supply(arguments) => supply::run(arguments),
         Command::Fill(arguments) => fill::run(arguments),
         Command::Token(command) => token::run(command),

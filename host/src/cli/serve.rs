@@ -1,8 +1,8 @@
 //! `strongroom serve`.
 
-use super::Common;
 use super::output::line;
 use super::setup::Setup;
+use super::{Common, clients};
 use anyhow::{Context, ensure};
 use clap::Args;
 use std::net::SocketAddr;
@@ -95,12 +95,29 @@ fn greet(setup: &Setup, address: SocketAddr) -> Result<()> {
             r"curl -sS -w '\n' {authorization} -H 'Content-Type: application/json' -d '{credential}' {url}/credentials"
         ))?;
         line(&format!(r"curl -sS -w '\n' {authorization} {url}/credentials/example-work-login/totp-code"))?;
+        greet_clients(setup, &url)?;
     }
     Ok(())
 }
 
+/// How MCP clients reach the vault, with the token for agents.
+fn greet_clients(setup: &Setup, url: &str) -> Result<()> {
+    let token = setup.state.path().join("agent.token");
+    line("")?;
+    if token.exists() {
+        line(&format!("MCP clients, over HTTP (TOKEN stands for the content of {}):", token.display()))?;
+        line(&clients::over_http(url, &format!("$(cat {})", quoted(&token))))?;
+        line("MCP clients that start the program themselves:")?;
+    } else {
+        line(
+            "MCP clients that start the program themselves (over HTTP: `strongroom token new --name agent --scopes read,totp`):",
+        )?;
+    }
+    line(&clients::over_stdio(setup.state.path()))
+}
+
 /// A path as a word for the shell, inside or outside of double quotes with `$(...)`.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+' | b'@');
     if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

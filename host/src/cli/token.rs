@@ -1,5 +1,6 @@
 //! `strongroom token`: the bearer tokens of the server on this state directory.
 
+use super::clients;
 use super::output::line;
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
@@ -121,6 +122,8 @@ fn new(arguments: NewArguments) -> Result<()> {
     line(&text)?;
     eprintln!("This token is shown only now. It works here at once; elsewhere add this to strongroom_tokens:");
     eprintln!("{entry}");
+    eprintln!("MCP clients of the server on this state directory, if it listens where it does by default:");
+    eprintln!("{}", clients::over_http("http://127.0.0.1:3000", "TOKEN"));
     Ok(())
 }
 

@@ -1,0 +1,144 @@
+//! `strongroom mcp`: the tools for agents over standard input and output, the usual way for clients to start a local
+//! server. No port and no token: whoever can start it on the state directory may. Works beside a running server.
+//!
+//! The tools and their results are the component's own (`strongroom::tool`); the protocol is the SDK's.
+
+use super::Common;
+use super::setup::{Setup, block_on, open_prepared};
+use anyhow::Context;
+use clap::Args;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
+use serde_json::Value;
+use std::process::ExitCode;
+use std::sync::Arc;
+use strongroom::access::{Grant, Principal, Restriction, Scope, Scopes};
+use strongroom::error::{Code, Error};
+use strongroom::json::Members;
+use strongroom::settings;
+use strongroom::tool::{self, Actions, Call, Tool, ToolResult};
+use strongroom_host::{Config, Result, StateConfig};
+
+/// What the session is called in the log and the audit.
+const NAME: &str = "mcp";
+/// How long a client may keep the list of tools: it never changes while this runs.
+const TTL_MS: u64 = 3_600_000;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// What the client may do, separated by commas: read (list, get), totp (codes), write (create, update, delete)
+    #[arg(long, value_name = "SCOPES", default_value = "read,totp")]
+    scopes: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let scopes = arguments.scopes.split(',').map(str::trim).collect::<Vec<_>>().join("+");
+    let scopes = Scopes::parse(&scopes)
+        .with_context(|| format!("--scopes: the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))?;
+    let grant = Grant { name: NAME.to_owned(), scopes, expiry: None, restriction: Restriction::NONE };
+    let mut setup = open_prepared(&arguments.common)?;
+    // The component itself holds every call to the scopes; what is listed here only follows them.
+    setup.services.config = Arc::new(OnBehalf { caller: grant.to_string(), config: setup.config.clone() });
+    let allowed = Actions::allowed(&Principal::from(grant));
+    block_on(async {
+        // The SDK's errors can hold what the client sent, so they are not shown.
+        let server = Server { setup, allowed }.serve(rmcp::transport::stdio()).await;
+        let server = server.map_err(|_| anyhow::anyhow!("the client did not begin as the protocol wants it"))?;
+        server.waiting().await.context("the session broke off")?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The settings of the state directory, with the session as the caller of the typed functions.
+struct OnBehalf {
+    caller: String,
+    config: Arc<StateConfig>,
+}
+
+impl Config for OnBehalf {
+    fn get(&self, key: &str) -> Result<Option<String>, String> {
+        if key == settings::CALLER { Ok(Some(self.caller.clone())) } else { self.config.get(key) }
+    }
+}
+
+/// The server of one client.
+struct Server {
+    setup: Setup,
+    allowed: Actions,
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new("strongroom", env!("CARGO_PKG_VERSION")).with_title("Strongroom"))
+            .with_instructions(tool::INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = serde_json::from_str(&tool::list(self.allowed))
+            .map_err(|_| ErrorData::internal_error("the tools cannot be listed", None))?;
+        let mut list = ListToolsResult::with_all_items(tools);
+        list.ttl_ms = Some(TTL_MS);
+        list.cache_scope = Some(CacheScope::Private);
+        Ok(list)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let tool = Tool::find(&request.name, self.allowed)
+            .ok_or_else(|| ErrorData::invalid_params("there is no tool of this name for this session", None))?;
+        let result = self.call(tool, request.arguments.unwrap_or_default()).await;
+        let text = vec![ContentBlock::text(result.text.as_str())];
+        let structured = result.structured().and_then(|json| serde_json::from_str(json).ok());
+        let mut answer = if result.is_error { CallToolResult::error(text) } else { CallToolResult::success(text) };
+        answer.structured_content = structured;
+        Ok(answer.into())
+    }
+}
+
+impl Server {
+    async fn call(&self, tool: Tool, mut arguments: JsonObject) -> ToolResult {
+        let read = Members::parse(Value::Object(arguments.clone()).to_string().as_bytes());
+        let call = match Call::read(tool, self.allowed, read) {
+            Ok(call) => call,
+            Err(result) => return result,
+        };
+        arguments.insert("action".into(), call.action().into());
+        let answer = self.manage(&Value::Object(arguments).to_string()).await;
+        call.finish(answer)
+    }
+
+    /// Runs an action in a fresh instance of the component.
+    async fn manage(&self, request: &str) -> strongroom::error::Result<String> {
+        let broke_off = || Error::new(Code::Internal, "the component broke off");
+        let mut instance = self.setup.instance().await.map_err(|_| broke_off())?;
+        let manage = instance.exports.strongroom_vault_manage();
+        let answer = manage.call_manage(instance.store.call(), request).await.map_err(|_| broke_off())?;
+        answer.map_err(|json| error_of(&json).unwrap_or_else(broke_off))
+    }
+}
+
+/// An error as the component's `manage` writes it.
+fn error_of(json: &str) -> Option<Error> {
+    let json: Value = serde_json::from_str(json).ok()?;
+    let code = Code::ALL.into_iter().find(|code| json["code"] == code.as_str())?;
+    let error = Error::new(code, json["message"].as_str()?.to_owned());
+    Some(match json["retry_after_seconds"].as_u64().and_then(|seconds| u32::try_from(seconds).ok()) {
+        Some(seconds) => error.retry_after(seconds),
+        None => error,
+    })
+}
