@@ -63,7 +63,7 @@ async function main() {
   };
   await call(admin, '/credentials', { name: 'example-ledger', domain: 'localhost',
     values: { username: user.username, password: user.password }, totp_secret: user.totpSecret });
-  const agent = (await output(['token', 'new', '--name', 'agent', '--scopes', 'read,fill', '--state-dir', state])).trim().split('\n')[0];
+  const agent = (await output(['token', 'new', '--name', 'browser-agent', '--scopes', 'read,fill', '--state-dir', state])).trim().split('\n')[0];
 
   // The agent's side: it has a browser, a token that gives no values, and the name of a credential.
   const page = await (await fetch(`${browser}/json/new?${encodeURIComponent(site)}`, { method: 'PUT' })).json();

@@ -65,7 +65,7 @@ fn the_first_start_prints_lines_that_work() {
     }
     let printed = server.stdout();
     assert!(printed.contains(&server.address().to_string()) && printed.contains("master.key"), "{printed}");
-    let lines: Vec<&str> = printed.lines().filter(|line| line.starts_with("curl ")).collect();
+    let lines: Vec<&str> = printed.lines().filter(|line| line.contains("| curl ")).collect();
     let [first, second] = lines.as_slice() else { panic!("{printed}") };
 
     let run = |line: &str| {
@@ -350,8 +350,7 @@ fn supply_hands_values_to_a_program_and_to_nobody_else() {
         arguments.extend(rest);
         program.run(&arguments)
     };
-    let script =
-        r#"test "$STRONGROOM_USERNAME:$STRONGROOM_PASSWORD" = u:p && test ${#STRONGROOM_TOTP_CODE} = 6 && exit 7"#;
+    let script = r#"test "$STRONGROOM_VALUE_USERNAME:$STRONGROOM_VALUE_PASSWORD" = u:p && test ${#STRONGROOM_TOTP_CODE} = 6 && exit 7"#;
     let ran = supply("https://login.example.com/path", &["--exec", "sh", "-c", script]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(7), "", ""));
 

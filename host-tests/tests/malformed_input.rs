@@ -17,7 +17,7 @@ fn start(directory: &TempDir) -> Server {
 fn head(server: &Server, first: &str, more: &str) -> String {
     let token = server.admin_token();
     format!(
-        "{first} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{more}\r\n"
+        "{first} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{more}\r\n"
     )
 }
 

@@ -73,8 +73,10 @@ fn deletes_and_odd_paths_over_the_wire() {
     let client = server.client();
     client.post("/credentials", &credential("n"));
     let send = |line: &str, headers: &str| {
-        let head =
-            format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n", client.token);
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {}\r\n",
+            client.token
+        );
         String::from_utf8(client.raw(format!("{head}{headers}\r\n").as_bytes()).unwrap()).unwrap()
     };
     for method in ["GET", "DELETE", "PATCH"] {

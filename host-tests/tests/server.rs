@@ -25,7 +25,7 @@ fn status(server: &Server, request: &[u8]) -> u16 {
 /// The head of a request with the administrator's token.
 fn head(server: &Server, first: &str, more: &str) -> String {
     let token = server.admin_token();
-    format!("{first} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{more}\r\n")
+    format!("{first} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{more}\r\n")
 }
 
 #[test]
@@ -40,6 +40,10 @@ fn sizes_are_bounded() {
     assert_eq!(status(&server, head(&server, "GET /health", &long).as_bytes()), 431);
     let path = format!("GET /credentials/{}", "a".repeat(64 << 10));
     assert!(matches!(status(&server, head(&server, &path, "").as_bytes()), 414 | 431));
+
+    // Many lines that are each of a modest length.
+    let sum = format!("X-Filler: {}\r\n", "a".repeat(2000)).repeat(20);
+    assert_eq!(status(&server, head(&server, "GET /health", &sum).as_bytes()), 431);
 
     // A body that is announced too large is refused before it is sent.
     let announced = format!("{json}Content-Length: {}\r\n", 3 << 20);
@@ -108,6 +112,40 @@ fn request_ids_come_back_and_are_in_the_log() {
 }
 
 #[test]
+fn paths_that_can_be_read_in_two_ways_are_refused() {
+    let directory = TempDir::new();
+    let server = start(&directory);
+    for path in
+        ["//credentials", "/./credentials", "/credentials/%2e%2e/health", "/credentials//x", "/x/../credentials"]
+    {
+        let answer = server.client().get(path);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"), "{path}");
+    }
+}
+
+#[test]
+fn the_log_can_be_read_by_programs() {
+    let directory = TempDir::new();
+    let server = Program::on(directory.path()).serve_with(&["--log-format", "json"]);
+    server.client().request(
+        "GET",
+        "/credentials?query=canary",
+        &[("X-Request-Id", "mine"), ("Cookie", "canary")],
+        None,
+    );
+    let log = server.log_with("mine");
+    let line: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(line["level"], "info");
+    assert_eq!(
+        (&line["method"], &line["route"], &line["status"]),
+        (&json!("GET"), &json!("/credentials"), &json!(200))
+    );
+    assert_eq!((&line["token"], &line["id"]), (&json!("admin"), &json!("mine")));
+    assert!(line["time"].as_str().unwrap().ends_with('Z') && line["ms"].as_f64().unwrap() > 0.0, "{line}");
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[test]
 fn concurrent_writers_of_one_server_take_turns() {
     const WRITERS: usize = 16;
     const EACH: usize = 20;
@@ -137,7 +175,7 @@ fn sigterm_ends_it_cleanly_and_finishes_what_runs() {
     let server = program.serve();
     // An idle connection must not delay the end.
     let mut idle = TcpStream::connect(server.address()).unwrap();
-    idle.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    idle.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert!(idle.read(&mut [0; 1024]).unwrap() > 0);
     // A request whose body is still on its way when the signal comes is answered.
     let body = credential("late").to_string();

@@ -447,9 +447,9 @@ mod command {
         let fixture = Fixture::new();
         let script = format!(
             r#"{LOOK_AROUND}
-            printf '%s' "$STRONGROOM_USERNAME" > "$OUT/username"
-            printf '%s' "$STRONGROOM_PASS_WORD" > "$OUT/password"
-            printf '%s' "${{STRONGROOM_EMPTY-unset}}" > "$OUT/empty"
+            printf '%s' "$STRONGROOM_VALUE_USERNAME" > "$OUT/username"
+            printf '%s' "$STRONGROOM_VALUE_PASS_WORD" > "$OUT/password"
+            printf '%s' "${{STRONGROOM_VALUE_EMPTY-unset}}" > "$OUT/empty"
             printf '%s' "$STRONGROOM_TOTP_CODE" > "$OUT/code"
             env > "$OUT/env"
             cat > "$OUT/stdin"
@@ -514,7 +514,7 @@ mod command {
         let refused = client.post("/credentials/login/supply", &json!({ "origin": "https://hunter2.test" }));
         assert_eq!((refused.status, refused.code().as_str()), (403, "origin_refused"));
 
-        let token = fixture.program.run(&["token", "new", "--name", "agent", "--scopes", "read,totp,write,admin"]);
+        let token = fixture.program.run(&["token", "new", "--name", "scout", "--scopes", "read,totp,write,admin"]);
         let agent = server.client_with(token.stdout.trim());
         assert_eq!(agent.get("/credentials/login").status, 200);
         let refused = agent.post("/credentials/login/supply", &json!({ "origin": "https://example.com" }));

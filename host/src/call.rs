@@ -1,10 +1,10 @@
 //! An instance, and the calls of its functions.
 
-use crate::engine::{Engine, MAX_MAINTENANCE_MEMORY_BYTES};
+use crate::engine::MAX_MAINTENANCE_MEMORY_BYTES;
 use crate::instance::State;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 
 /// How long one call may run before the instance is ended.
 pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -38,14 +38,19 @@ pub struct InstanceStore {
 
 impl InstanceStore {
     pub(crate) fn new(mut inner: Store<State>, place: OwnedSemaphorePermit) -> Self {
-        // For the instantiation.
-        inner.set_epoch_deadline(Engine::ticks(CALL_TIME_LIMIT));
+        // At each tick of the engine: an end for who is over his time, and a pause for the others. Without it a few that
+        // compute for seconds would have all threads to themselves.
+        inner.epoch_deadline_callback(|store| match Instant::now() < store.data().deadline {
+            true => Ok(UpdateDeadline::Yield(1)),
+            false => Ok(UpdateDeadline::Interrupt),
+        });
+        inner.set_epoch_deadline(1);
         Self { inner, time_limit: CALL_TIME_LIMIT, _place: place }
     }
 
     /// One call of a function: its time begins now.
     pub fn call(&mut self) -> Call<'_> {
-        self.inner.set_epoch_deadline(Engine::ticks(self.time_limit));
+        self.inner.data_mut().deadline = Instant::now() + self.time_limit;
         Call(&mut self.inner)
     }
 

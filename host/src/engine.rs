@@ -16,8 +16,8 @@ pub const MAX_MEMORY_BYTES: usize = 64 << 20;
 /// The same for an instance that walks over the whole store; that takes some 50 bytes for each record there is.
 pub const MAX_MAINTENANCE_MEMORY_BYTES: usize = 512 << 20;
 
-/// How often running instances are checked against their time limit.
-const TICK: Duration = Duration::from_millis(50);
+/// How often running instances let others run, and are checked against their time limit.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A Wasmtime engine with a thread that ends instances which run for too long.
 #[derive(Clone)]
@@ -62,11 +62,6 @@ impl Engine {
     /// A place for an instance, when there is one.
     pub(crate) async fn place(&self) -> wasmtime::Result<OwnedSemaphorePermit> {
         Ok(self.places.clone().acquire_owned().await?)
-    }
-
-    /// A time limit in ticks: at least the limit, at most two ticks more.
-    pub(crate) fn ticks(limit: Duration) -> u64 {
-        (limit.as_millis() / TICK.as_millis()) as u64 + 2
     }
 }
 

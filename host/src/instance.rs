@@ -1,12 +1,14 @@
 //! What one instance of the component can reach: its services, and nothing else.
 
 use crate::bindings::vault::wasi::{clocks::wall_clock, config::store as config, keyvalue, random::random};
+use crate::call::CALL_TIME_LIMIT;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::MAX_MEMORY_BYTES;
 use crate::keyvalue::{KeyValue, Turn};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi_http::p2::bindings::http::types as http_types;
@@ -15,6 +17,12 @@ use wasmtime_wasi_io::IoView;
 
 /// Most random bytes the component can ask for at once.
 const MAX_RANDOM_BYTES: u64 = 64 << 10;
+
+/// Elements a table of the component can grow to; it has some hundred functions in one, and grows none.
+const MAX_TABLE_ELEMENTS: usize = 10_000;
+
+/// Handles the component can hold at once: buckets, compare-and-swap handles, the parts of one request and answer.
+const MAX_HANDLES: usize = 1000;
 
 /// What an instance is given to work with.
 #[derive(Clone)]
@@ -32,6 +40,8 @@ pub struct State {
     pub(crate) services: Services,
     pub(crate) table: ResourceTable,
     pub(crate) memory: MemoryLimit,
+    /// When the running call is ended.
+    pub(crate) deadline: Instant,
     /// Held from the first compare-and-swap handle of a call to its end.
     pub(crate) turn: Option<Turn>,
     http: WasiHttpCtx,
@@ -40,10 +50,13 @@ pub struct State {
 
 impl State {
     pub(crate) fn new(services: Services) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
         Self {
             services,
-            table: ResourceTable::new(),
+            table,
             memory: MemoryLimit { max_bytes: MAX_MEMORY_BYTES, bytes: 0 },
+            deadline: Instant::now() + CALL_TIME_LIMIT,
             turn: None,
             http: WasiHttpCtx::new(),
             hooks: Hooks,
@@ -72,8 +85,8 @@ impl ResourceLimiter for MemoryLimit {
         Ok(allowed)
     }
 
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(true)
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS)
     }
 }
 

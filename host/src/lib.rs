@@ -29,6 +29,7 @@ mod engine;
 pub mod fill;
 mod instance;
 pub mod keyvalue;
+mod report;
 pub mod serve;
 pub mod state;
 #[cfg(test)]

@@ -2,6 +2,22 @@
 
 mod cli;
 
+/// Gives memory back that a burst of requests took, where the system's own keeps it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
+    keep_memory_private();
     cli::main()
+}
+
+/// Master key and values are in this process's memory: neither a core file nor another process of the same user shall
+/// have it. Where the system refuses, it stays as it was.
+fn keep_memory_private() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
 }

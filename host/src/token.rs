@@ -6,7 +6,6 @@ use anyhow::{Context, anyhow};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::fmt;
 use strongroom::access;
-use subtle::ConstantTimeEq;
 
 pub use strongroom::access::{Grant, Restriction, Scope, Scopes, TokenEntry as Entry};
 
@@ -45,15 +44,6 @@ impl Entries {
     pub fn setting(&self) -> String {
         self.0.iter().map(Entry::to_string).collect::<Vec<_>>().join(" ")
     }
-
-    /// The name of the entry a token belongs to, expired or not. All entries are compared in constant time.
-    pub fn name_of(&self, token: &str) -> Option<&str> {
-        let hash = access::hash(token);
-        self.0.iter().fold(None, |found, entry| {
-            let is_ours = bool::from(entry.hash.ct_eq(&hash));
-            found.or(is_ours.then_some(entry.grant.name.as_str()))
-        })
-    }
 }
 
 impl fmt::Display for Entries {
@@ -86,7 +76,6 @@ mod tests {
         assert_eq!(entries.to_string(), text.replace("# of the crew\n\n", ""));
         assert_eq!(Entries::parse(&entries.to_string()).unwrap(), entries);
         assert_eq!(entries.setting(), entries.to_string().trim_end().replace('\n', " "));
-        assert_eq!((entries.name_of("x"), entries.name_of("y")), (Some("a"), None));
     }
 
     #[test]

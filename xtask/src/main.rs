@@ -1,6 +1,7 @@
 //! What one does with this repository: `cargo xtask help`.
 
 mod component;
+mod deny;
 mod public_suffix;
 mod run;
 mod test;

@@ -27,7 +27,12 @@ impl Command {
 
     /// The cargo that runs this.
     pub fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
+        let cargo = Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut arguments = arguments.into_iter().peekable();
+        // What was tested is what is built: versions change only where somebody changes them.
+        let is_build = arguments.peek().is_some_and(|subcommand| subcommand.as_ref() != "fmt");
+        let subcommand = arguments.next();
+        cargo.args(subcommand).args(is_build.then_some("--locked")).args(arguments)
     }
 
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {

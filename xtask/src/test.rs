@@ -1,6 +1,7 @@
 //! Everything CI runs, in the order in which mistakes are cheapest.
 
 use crate::component::{self, WORLDS};
+use crate::deny;
 use crate::run::{Command, step};
 use anyhow::Result;
 use std::time::Instant;
@@ -18,6 +19,7 @@ const LOGIN_PACKAGES: [&str; 2] = ["--package", "strongroom-login"];
 pub fn run() -> Result<()> {
     let start = Instant::now();
     timed("format", || Command::cargo(["fmt", "--all", "--check"]).run())?;
+    timed("dependencies", deny::run)?;
     timed("component: build of every world", || {
         component::build_all()?;
         component::report()

@@ -2,7 +2,7 @@
 
 use super::Common;
 use super::output::{line, pretty};
-use super::setup::{block_on, open_prepared};
+use super::setup::{Begin, block_on, open_prepared};
 use anyhow::Context;
 use clap::Args;
 use std::io::Read;
@@ -28,7 +28,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         _ => arguments.request,
     };
-    let setup = open_prepared(&arguments.common)?;
+    let setup = open_prepared(&arguments.common, Begin::IfNew)?;
     let answer = block_on(async {
         let mut instance = setup.instance().await?;
         let manage = instance.exports.strongroom_vault_manage();

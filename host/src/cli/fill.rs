@@ -2,7 +2,7 @@
 
 use super::Common;
 use super::output::{line, pretty};
-use super::setup::{block_on, open_prepared};
+use super::setup::{Begin, block_on, open_prepared};
 use anyhow::{Context, ensure};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -84,7 +84,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         timeout: Duration::from_secs(arguments.timeout),
         exclusive: arguments.exclusive,
     };
-    let setup = open_prepared(&arguments.common)?;
+    let setup = open_prepared(&arguments.common, Begin::No)?;
     let asked = fill::Arguments { credential: arguments.credential, browser: None, request };
     let result = block_on(async {
         Ok(fill::fill(setup.component.clone(), setup.services.clone(), browser, policies, asked).await)

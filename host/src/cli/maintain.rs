@@ -2,7 +2,7 @@
 
 use super::Common;
 use super::output::line;
-use super::setup::{Failure, answer, block_on};
+use super::setup::{Begin, Failure, answer, block_on};
 use clap::Args;
 use std::process::ExitCode;
 use strongroom_host::Result;
@@ -23,13 +23,14 @@ pub struct InitArguments {
 }
 
 pub fn init(arguments: InitArguments) -> Result<ExitCode> {
-    let setup = arguments.common.open()?;
+    let mut setup = arguments.common.open_or(if arguments.force { Begin::OverLoss } else { Begin::IfNew }, false)?;
     let made = block_on(async {
         let mut instance = setup.instance().await?;
         let maintenance = instance.exports.strongroom_vault_maintenance();
         let made = maintenance.call_init(instance.store.call(), arguments.force, arguments.node_bytes).await;
         answer(made).map_err(|error| setup.explain(error))
     })?;
+    setup.state.remember_store(&setup.store)?;
     let project = &arguments.common.project;
     line(&match made {
         true => format!("the store in {} is ready for project {project}", setup.state.path().display()),

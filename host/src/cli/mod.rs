@@ -5,6 +5,7 @@ mod call;
 mod clients;
 mod fill;
 mod history;
+mod log;
 mod maintain;
 mod mcp;
 mod output;

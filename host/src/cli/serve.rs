@@ -1,36 +1,57 @@
 //! `strongroom serve`.
 
+use super::log::{Log, LogFormat, report_dropped};
 use super::output::line;
-use super::setup::Setup;
+use super::setup::{Begin, Setup};
 use super::{Common, clients};
 use anyhow::{Context, ensure};
 use clap::Args;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use strongroom_host::Result;
-use strongroom_host::serve::Server;
+#[cfg(unix)]
+use strongroom_host::serve::UnixSocket;
 use strongroom_host::serve::fill::Fills;
+use strongroom_host::serve::{Limit, Listener, Options, Server, Sites, Tls};
 use tokio::net::{TcpListener, lookup_host};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_appender::non_blocking::ErrorCounter;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    /// Address and port to listen on (port 0 takes a free one), or a socket in the file system that only you can use
+    #[arg(long, value_name = "ADDRESS:PORT|unix:PATH", default_value = "127.0.0.1:3000")]
     listen: String,
 
-    /// Allow an address that other machines can reach. Everything, tokens and values included, then passes the network
-    /// in clear text
+    /// Certificate chain in PEM, for TLS; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Allow an address that other machines can reach without TLS. Everything, tokens and values included, then passes
+    /// the network in clear text
     #[arg(long)]
     insecure_http: bool,
+
+    /// Calls that one token may make in a second, 0 for any number; who exceeds it gets 429
+    #[arg(long, value_name = "CALLS", default_value = "0")]
+    rate_limit: u32,
+
+    /// Releases of values that one token may have in a minute, 0 for any number
+    #[arg(long, value_name = "CALLS", default_value = "60")]
+    supply_limit: u32,
 
     /// Log failures only, not every request
     #[arg(long)]
     quiet: bool,
+
+    /// Form of the lines of the log, on standard error
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
 
     #[command(flatten)]
     login: super::browsers::Login,
@@ -40,46 +61,95 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    log_to_stderr(arguments.quiet);
+    let log = Log::start(arguments.quiet, arguments.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(arguments))?;
+    runtime.spawn(report_dropped(log.dropped()));
+    runtime.block_on(serve(arguments, log.dropped()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(arguments: Arguments) -> Result<()> {
-    let (browsers, policies) = arguments.login.read()?;
+async fn serve(arguments: Arguments, dropped: ErrorCounter) -> Result<()> {
     // The address first: a second server must not get as far as the store.
-    let listener = listen(&arguments.listen, arguments.insecure_http).await?;
-    let setup = arguments.common.open()?;
+    let (listener, place) = listen(&arguments).await?;
+    let (browsers, policies) = arguments.login.read()?;
+    let mut setup = arguments.common.open_or(Begin::IfNew, true)?;
     setup.prepare().await?;
-    greet(&setup, listener.local_addr()?)?;
-    let config = setup.config.clone();
-    let server = Server::new(setup.component, setup.services, move |token| config.token_name(token))?
-        .with_fills(Fills::new(browsers, policies));
+    setup.store.mark_in_use()?;
+    greet(&setup, &place)?;
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let sites = match place {
+        // Elsewhere a certificate, or the file system, tells who may think that this is the site that was meant.
+        Place::Loopback(_) => {
+            Sites::of_this_machine(&variable("STRONGROOM_ALLOWED_HOSTS"), &variable("STRONGROOM_ALLOWED_ORIGINS"))
+        }
+        Place::Network(_) | Place::Socket(_) => Sites::any(),
+    };
+    let options = Options {
+        sites,
+        calls: Some(Limit { calls: arguments.rate_limit, period: Duration::from_secs(1) }),
+        supplies: Some(Limit { calls: arguments.supply_limit, period: Duration::from_secs(60) }),
+        log_lines_dropped: Box::new(move || dropped.dropped_lines() as u64),
+    };
+    let server =
+        Server::new(setup.component, setup.services, setup.config, options)?.with_fills(Fills::new(browsers, policies));
     server.run(listener, stop_signal()?).await;
     Ok(())
 }
 
-async fn listen(address: &str, insecure_http: bool) -> Result<TcpListener> {
+/// Where the server can be reached.
+enum Place {
+    /// From this machine only, by this URL.
+    Loopback(String),
+    /// From other machines too.
+    Network(String),
+    /// Through a socket at this path.
+    Socket(PathBuf),
+}
+
+async fn listen(arguments: &Arguments) -> Result<(Listener, Place)> {
+    let address = &arguments.listen;
+    if let Some(path) = address.strip_prefix("unix:") {
+        ensure!(arguments.tls_cert.is_none(), "a socket in the file system needs no TLS");
+        #[cfg(unix)]
+        return Ok((Listener::Unix(UnixSocket::bind(path.as_ref())?), Place::Socket(path.into())));
+        #[cfg(not(unix))]
+        anyhow::bail!("--listen {address}: this system has no such sockets, {path}");
+    }
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
+        _ => None,
+    };
     let addresses: Vec<SocketAddr> = lookup_host(address)
         .await
-        .with_context(|| format!("--listen {address} is not of the form ADDRESS:PORT"))?
+        .with_context(|| format!("--listen {address} is not of the form ADDRESS:PORT or unix:PATH"))?
         .collect();
-    let local = addresses.iter().all(|address| address.ip().is_loopback());
+    let is_local = addresses.iter().all(|address| address.ip().is_loopback());
     ensure!(
-        local || insecure_http,
-        "{address} can be reached from other machines, and all would pass the network in clear text; \
-         --insecure-http allows it all the same"
+        is_local || tls.is_some() || arguments.insecure_http,
+        "{address} can be reached from other machines, and all would pass the network in clear text: name --tls-cert \
+         and --tls-key; --insecure-http allows it all the same"
     );
-    TcpListener::bind(&*addresses).await.with_context(|| format!("{address} cannot be listened on"))
+    let listener = TcpListener::bind(&*addresses).await.with_context(|| format!("{address} cannot be listened on"))?;
+    let bound = listener.local_addr()?;
+    Ok(match tls {
+        Some(tls) => (Listener::Tls(listener, tls), Place::Network(format!("https://{bound}"))),
+        None if is_local => (Listener::Tcp(listener), Place::Loopback(format!("http://{bound}"))),
+        None => (Listener::Tcp(listener), Place::Network(format!("http://{bound}"))),
+    })
 }
 
 /// Says where everything is. The lines with `curl` work as they stand.
-fn greet(setup: &Setup, address: SocketAddr) -> Result<()> {
-    let url = format!("http://{address}");
-    let token = setup.state.admin_token_path();
-    line(&format!("Strongroom listens on {url}"))?;
-    line(&format!("  token       {}", token.display()))?;
+fn greet(setup: &Setup, place: &Place) -> Result<()> {
+    let (shown, url, how) = match place {
+        Place::Loopback(url) | Place::Network(url) => (url.clone(), url.clone(), String::new()),
+        Place::Socket(path) => {
+            (format!("unix:{}", path.display()), "http://localhost".into(), format!("--unix-socket {} ", quoted(path)))
+        }
+    };
+    let (admin, agent) = (setup.state.admin_token_path(), setup.state.agent_token_path());
+    line(&format!("Strongroom listens on {shown}"))?;
+    line(&format!("  token       {} (for agents: list, get, codes)", agent.display()))?;
+    line(&format!("  token       {} (for you: everything)", admin.display()))?;
     line(&format!("  master key  {}", setup.state.master_key_path().display()))?;
     if setup.state.is_new {
         line("")?;
@@ -89,12 +159,13 @@ fn greet(setup: &Setup, address: SocketAddr) -> Result<()> {
         line("copy of it, in another place than the copies of the store.")?;
         line("")?;
         line("Store a credential, and read its current one-time code:")?;
-        let authorization = format!("-H \"Authorization: Bearer $(cat {})\"", quoted(&token));
+        // On standard input, because other users of the machine can see arguments.
+        let header = |token: &Path| {
+            format!("sed 's/^/Authorization: Bearer /' {} | curl -sS {how}-w '\\n' -H @-", quoted(token))
+        };
         let credential = r#"{"name":"example-work-login","domain":"accounts.example.com","values":{"username":"ops@example.com","password":"fake-password-for-docs"},"totp_secret":"JBSWY3DPEHPK3PXP"}"#;
-        line(&format!(
-            r"curl -sS -w '\n' {authorization} -H 'Content-Type: application/json' -d '{credential}' {url}/credentials"
-        ))?;
-        line(&format!(r"curl -sS -w '\n' {authorization} {url}/credentials/example-work-login/totp-code"))?;
+        line(&format!("{} -H 'Content-Type: application/json' -d '{credential}' {url}/credentials", header(&admin)))?;
+        line(&format!("{} {url}/credentials/example-work-login/totp-code", header(&agent)))?;
         greet_clients(setup, &url)?;
     }
     Ok(())
@@ -146,13 +217,6 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     Ok(async move {
         let _ = receiver.await;
     })
-}
-
-/// Our own lines only: those of the libraries can hold headers.
-fn log_to_stderr(quiet: bool) {
-    let level = if quiet { LevelFilter::WARN } else { LevelFilter::INFO };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
-    tracing_subscriber::registry().with(lines).with(Targets::new().with_target("strongroom", level)).init();
 }
 
 #[cfg(test)]

@@ -12,10 +12,22 @@ use strongroom_host::{Component, Engine, Instance, Result, Services, SqliteStore
 /// The component that was built with this program; empty if there was none.
 static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/strongroom.wasm"));
 
+/// Whether a command begins a vault where there is none.
+#[derive(Clone, Copy)]
+pub enum Begin {
+    /// It would be a typing error.
+    No,
+    /// In an empty or missing directory.
+    IfNew,
+    /// Also where the store was lost.
+    OverLoss,
+}
+
 /// An opened vault.
 pub struct Setup {
     pub state: StateDir,
     pub config: Arc<StateConfig>,
+    pub store: Arc<SqliteStore>,
     pub component: Component,
     pub services: Services,
 }
@@ -25,16 +37,27 @@ impl Common {
         self.state_dir.clone().map_or_else(StateDir::default_path, Ok)
     }
 
-    /// Opens everything. Nothing is made if the component is missing.
+    /// Opens a vault that was begun.
     pub fn open(&self) -> Result<Setup> {
+        self.open_or(Begin::No, false)
+    }
+
+    /// Opens everything. Nothing is made if the component is missing. `whole` has the structure of the store's file checked
+    /// first.
+    pub fn open_or(&self, begin: Begin, whole: bool) -> Result<Setup> {
         let wasm = self.wasm()?;
-        let state = StateDir::open(&self.state_dir()?)?;
+        let path = self.state_dir()?;
+        let state = match begin {
+            Begin::No => StateDir::open(&path),
+            Begin::IfNew => StateDir::open_or_begin(&path),
+            Begin::OverLoss => StateDir::open_over_loss(&path),
+        }?;
         let config = Arc::new(state.config(&self.project)?);
-        let store = Arc::new(SqliteStore::open(state.path())?);
+        let store = Arc::new(state.open_store(whole)?);
         let engine = Engine::new(Some(&state.cache_path()))?;
         let component = Component::load(&engine, &wasm)?;
-        let services = Services { store, config: config.clone(), clock: Arc::new(SystemClock) };
-        Ok(Setup { state, config, component, services })
+        let services = Services { store: store.clone(), config: config.clone(), clock: Arc::new(SystemClock) };
+        Ok(Setup { state, config, store, component, services })
     }
 
     fn wasm(&self) -> Result<std::borrow::Cow<'static, [u8]>> {
@@ -61,11 +84,11 @@ impl Setup {
     }
 
     /// Prepares the store for the project if it is new, and makes sure that the master key is the right one.
-    pub async fn prepare(&self) -> Result<()> {
+    pub async fn prepare(&mut self) -> Result<()> {
         let mut instance = self.instance().await?;
         let made = instance.exports.strongroom_vault_maintenance().call_init(instance.store.call(), false, None).await;
         match answer(made) {
-            Ok(_) => Ok(()),
+            Ok(_) => self.state.remember_store(&self.store),
             Err(error) => Err(self.explain(error)),
         }
     }
@@ -115,8 +138,8 @@ pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// Opens the vault and prepares its store.
-pub fn open_prepared(common: &Common) -> Result<Setup> {
-    let setup = common.open()?;
+pub fn open_prepared(common: &Common, begin: Begin) -> Result<Setup> {
+    let mut setup = common.open_or(begin, false)?;
     block_on(setup.prepare())?;
     Ok(setup)
 }

@@ -1,7 +1,7 @@
 //! `strongroom supply`: a credential's values for a program that logs in, past command lines and terminals.
 
 use super::Common;
-use super::setup::{answer, block_on, open_prepared};
+use super::setup::{Begin, answer, block_on, open_prepared};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -10,6 +10,9 @@ use std::process::{self, ExitCode, Stdio};
 use strongroom_host::Result;
 use strongroom_host::bindings::vault::exports::strongroom::vault::supply::Supplied;
 use strongroom_host::bindings::vault::exports::strongroom::vault::types::CodeOptions;
+
+/// Begins the name of a value's variable. No setting of this program does, so a field called `state-dir` is no setting.
+const VALUE_PREFIX: &str = "STRONGROOM_VALUE_";
 
 /// Where the current one-time code goes, and for how many seconds it is good.
 const CODE_VARIABLE: &str = "STRONGROOM_TOTP_CODE";
@@ -32,13 +35,14 @@ pub struct Arguments {
     #[arg(long)]
     exclusive: bool,
 
-    /// Give the values as one JSON object on standard input instead of in the environment, where other processes of
-    /// the same user can read them
+    /// Give the values as one JSON object on standard input (recommended) instead of in the environment, where other
+    /// processes of the same user can read them, and those that the program starts inherit them
     #[arg(long)]
     stdin: bool,
 
-    /// Program to run, with its arguments; must come last. It gets each value as STRONGROOM_ and the field's name in
-    /// capitals, and the one-time code, if any, as STRONGROOM_TOTP_CODE, good for STRONGROOM_TOTP_VALID_FOR_SECONDS
+    /// Program to run, with its arguments; must come last. It gets each value as STRONGROOM_VALUE_ and the field's
+    /// name in capitals, and the one-time code, if any, as STRONGROOM_TOTP_CODE, good for
+    /// STRONGROOM_TOTP_VALID_FOR_SECONDS
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, required = true)]
     exec: Vec<String>,
 
@@ -47,7 +51,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    let setup = open_prepared(&arguments.common)?;
+    let setup = open_prepared(&arguments.common, Begin::No)?;
     let supplied = block_on(async {
         let mut instance = setup.instance().await?;
         let supply = instance.exports.strongroom_vault_supply();
@@ -62,6 +66,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let [program, rest @ ..] = arguments.exec.as_slice() else { bail!("--exec needs a program") };
     let mut command = process::Command::new(program);
     command.args(rest);
+    // Those of a supply that this one runs under are not meant for this program.
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| is_ours(name))
+        .for_each(|name| _ = command.env_remove(name));
     let status = if arguments.stdin {
         let input = to_json(&supplied);
         let mut child = command.stdin(Stdio::piped()).spawn().with_context(|| format!("{program} cannot be run"))?;
@@ -102,18 +111,21 @@ fn to_variables(supplied: &Supplied) -> Result<BTreeMap<String, String>> {
         let name = variable_name(field);
         ensure!(!value.contains('\0'), "the value of a field holds a NUL character: use --stdin");
         ensure!(
-            ![CODE_VARIABLE, CODE_LIFE_VARIABLE].contains(&name.as_str())
-                && variables.insert(name.clone(), value.clone()).is_none(),
+            variables.insert(name.clone(), value.clone()).is_none(),
             "two of the credential's fields would both be {name}: use --stdin"
         );
     }
     Ok(variables)
 }
 
-/// `STRONGROOM_` and the field's name in capitals, with `_` for everything but letters and digits.
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    name == CODE_VARIABLE || name == CODE_LIFE_VARIABLE || name.as_encoded_bytes().starts_with(VALUE_PREFIX.as_bytes())
+}
+
+/// `STRONGROOM_VALUE_` and the field's name in capitals, with `_` for everything but letters and digits.
 fn variable_name(field: &str) -> String {
     let part = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
-    format!("STRONGROOM_{}", field.chars().map(part).collect::<String>())
+    format!("{VALUE_PREFIX}{}", field.chars().map(part).collect::<String>())
 }
 
 /// The program's own exit code; 128 and the signal's number if a signal ended it, as shells have it.
@@ -146,22 +158,17 @@ mod tests {
         let supplied = supplied(&[("user name", "u"), ("pass-wörd", "p=1")], Some("012345"));
         let variables = to_variables(&supplied).unwrap();
         let expected = [
-            ("STRONGROOM_PASS_W_RD", "p=1"),
+            ("STRONGROOM_VALUE_PASS_W_RD", "p=1"),
             (CODE_VARIABLE, "012345"),
             (CODE_LIFE_VARIABLE, "3"),
-            ("STRONGROOM_USER_NAME", "u"),
+            ("STRONGROOM_VALUE_USER_NAME", "u"),
         ];
         assert_eq!(variables, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 
     #[test]
     fn fields_that_collide_are_refused() {
-        for fields in [
-            &[("a-b", "1"), ("a_b", "2")][..],
-            &[("totp_code", "1")],
-            &[("totp valid for seconds", "1")],
-            &[("nul", "\0")],
-        ] {
+        for fields in [&[("a-b", "1"), ("a_b", "2")][..], &[("nul", "\0")]] {
             assert!(to_variables(&supplied(fields, None)).is_err());
         }
     }

@@ -5,7 +5,8 @@ mod turns;
 pub(crate) mod wasi;
 
 pub use async_trait::async_trait;
-pub use sqlite::{DATABASE_FILE, SqliteStore};
+pub(crate) use sqlite::new_store_id;
+pub use sqlite::{DATABASE_FILE, Identity, SqliteStore};
 pub use turns::{Turn, Turns};
 
 /// Why a store did not do what it was asked.

@@ -3,6 +3,7 @@
 use super::{Expected, StoreError, Swap};
 use crate::bindings::vault::wasi::keyvalue::{atomics, store};
 use crate::instance::State;
+use crate::report;
 use std::sync::Arc;
 use wasmtime::component::Resource;
 
@@ -35,8 +36,13 @@ impl State {
     }
 }
 
-/// Turns a store's answer into the component's; [`StoreError::Stop`] becomes a trap.
+/// Turns a store's answer into the component's; [`StoreError::Stop`] becomes a trap. What the component can't say to its
+/// callers stands in the log.
 fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store::Error>> {
+    report::operation();
+    if let Err(error) = &result {
+        report::fault("the store failed", error);
+    }
     Ok(match result {
         Ok(value) => Ok(value),
         Err(StoreError::NoSuchStore) => Err(store::Error::NoSuchStore),
@@ -123,7 +129,10 @@ impl atomics::Host for State {
                 let fresh = Cas { bucket: cas.bucket, key: cas.key, seen: None };
                 Err(atomics::CasError::CasFailed(self.table.push(fresh)?))
             }
-            Ok(Swap::Unknown(cause)) => Err(atomics::CasError::StoreError(store::Error::Other(cause))),
+            Ok(Swap::Unknown(cause)) => {
+                report::fault("the store cannot tell how a swap ended", &cause);
+                Err(atomics::CasError::StoreError(store::Error::Other(cause)))
+            }
             Err(error) => Err(atomics::CasError::StoreError(error)),
         })
     }

@@ -8,7 +8,6 @@ use crate::instance::Services;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use strongroom::access::{self, Grant, Scope, Scopes, TokenEntry};
@@ -35,12 +34,12 @@ impl Fills {
     }
 }
 
-/// Answers if it is this route and a browser is configured. All else is the component's to answer: to it there is no such
-/// route.
-pub async fn answer(server: &Server, request: &Request<Bytes>) -> Option<Response<Full<Bytes>>> {
+/// Answers if it is this route and a browser is configured; `services` are the request's own. All else is the component's
+/// to answer: to it there is no such route.
+pub async fn answer(server: &Server, services: &Services, request: &Request<Bytes>) -> Option<Response<Bytes>> {
     let fills = server.fills.as_ref().filter(|fills| !fills.browsers.is_empty())?;
     let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
-    let result = match token(server, request) {
+    let result = match token(server, services, request) {
         Some(token) if token.grant.scopes.contains(Scope::Fill) => {
             run(server, fills, &token, credential, request.body()).await
         }
@@ -51,8 +50,8 @@ pub async fn answer(server: &Server, request: &Request<Bytes>) -> Option<Respons
 }
 
 /// The entry of the request's token, if it is known and valid.
-fn token(server: &Server, request: &Request<Bytes>) -> Option<TokenEntry> {
-    let setting = server.services.config.get(settings::TOKENS).ok().flatten()?;
+fn token(server: &Server, services: &Services, request: &Request<Bytes>) -> Option<TokenEntry> {
+    let setting = services.config.get(settings::TOKENS).ok().flatten()?;
     let now = Timestamp::from_seconds(server.services.clock.now().as_secs());
     access::find(&setting, super::request::bearer(request.headers())?, now).ok().flatten()
 }
@@ -155,12 +154,12 @@ impl Config for OnBehalf {
     }
 }
 
-fn respond(result: Result<Answer, Failure>) -> Response<Full<Bytes>> {
+fn respond(result: Result<Answer, Failure>) -> Response<Bytes> {
     let (status, body) = match &result {
         Ok(answer) => (StatusCode::OK, answer.to_json()),
         Err(failure) => (status_of(&failure.code), failure.to_json()),
     };
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

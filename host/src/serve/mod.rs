@@ -1,21 +1,44 @@
 //! The HTTP server: connections in, one fresh instance of the component per request.
+//!
+//! Nobody can hold what everybody needs. A connection that makes no progress ends; when all places are taken the longest
+//! idle one goes ([`connections`]). A body is read only for a token that the server knows, within a budget for all
+//! ([`body`]). Of the instances each kind of call and each token has its share ([`shares`]).
 
+mod body;
+mod connection;
+mod connections;
 pub mod fill;
+mod limits;
+mod listener;
+mod metrics;
+mod refusal;
 mod request;
+mod route;
+mod shares;
+mod sites;
+mod tls;
+
+pub use limits::Limit;
+pub use listener::Listener;
+#[cfg(unix)]
+pub use listener::UnixSocket;
+pub use sites::Sites;
+pub use tls::Tls;
 
 use crate::Result;
 use crate::call::CALL_TIME_LIMIT;
 use crate::component::Component;
-use crate::engine::MAX_INSTANCES;
 use crate::instance::Services;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use crate::token::Entry;
+use body::Budget;
+use connections::Connections;
+use limits::Limiter;
+use metrics::Metrics;
+use shares::Shares;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 /// Largest request body that is read, in bytes. The component itself refuses more than 1 MiB, in its own words.
 pub const MAX_BODY_BYTES: usize = 2 << 20;
@@ -26,41 +49,80 @@ const MAX_HEADER_BYTES: usize = 32 << 10;
 /// Most header lines; more is answered with 431.
 const MAX_HEADERS: usize = 100;
 
+/// How long a new connection may take to send its first request line and headers.
+const FIRST_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a connection may take to send its next request line and headers, idle time included.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a request may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Open connections; more wait in the operating system's queue.
+/// How long a client may take none of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Open connections; when there are more, the longest idle one goes.
 const MAX_CONNECTIONS: u32 = 512;
 
 /// How long the end waits for running requests. Longer than any of them may take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2 * CALL_TIME_LIMIT.as_secs());
 
-type TokenName = dyn Fn(&str) -> Option<String> + Send + Sync;
+/// The bearer tokens of a server.
+pub trait Tokens: Send + Sync {
+    /// The entry of a token, expired or not. An error if the entries can't be told at the moment.
+    fn find(&self, token: &str) -> Result<Option<Entry>>;
+}
+
+/// What can be chosen about a server.
+pub struct Options {
+    /// Under which names it may be called.
+    pub sites: Sites,
+    /// How often one token may call.
+    pub calls: Option<Limit>,
+    /// How often one token may have values released.
+    pub supplies: Option<Limit>,
+    /// Tells how many lines of the log were dropped, for `/metrics`.
+    pub log_lines_dropped: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Default for Options {
+    /// Any name, no limits.
+    fn default() -> Self {
+        Self { sites: Sites::any(), calls: None, supplies: None, log_lines_dropped: Box::new(|| 0) }
+    }
+}
 
 /// What a server answers with.
 pub struct Server {
     component: Component,
     services: Services,
-    /// Finds the name of a token for the log.
-    token_name: Box<TokenName>,
-    /// One permit for each instance that may run.
-    instances: Arc<Semaphore>,
+    tokens: Arc<dyn Tokens>,
+    bodies: Budget,
+    shares: Shares,
+    sites: Sites,
+    calls: Limiter,
+    supplies: Limiter,
+    metrics: Metrics,
     fills: Option<fill::Fills>,
 }
 
 impl Server {
-    /// A server for a component of the world `edge`. `token_name` tells the name of a bearer token, for the log.
-    pub fn new(
-        component: Component,
-        services: Services,
-        token_name: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-    ) -> Result<Self> {
+    /// A server for a component of the world `edge`. The component sees the entry of a request's token, and no other,
+    /// in the setting `strongroom_tokens`.
+    pub fn new(component: Component, services: Services, tokens: Arc<dyn Tokens>, options: Options) -> Result<Self> {
         anyhow::ensure!(component.has_http(), "the component has no HTTP endpoints: it must be of the world edge");
-        let instances = Arc::new(Semaphore::new(MAX_INSTANCES as usize));
-        Ok(Self { component, services, token_name: Box::new(token_name), instances, fills: None })
+        Ok(Self {
+            component,
+            services,
+            tokens,
+            bodies: Budget::new(),
+            shares: Shares::new(),
+            sites: options.sites,
+            calls: Limiter::new(options.calls),
+            supplies: Limiter::new(options.supplies),
+            metrics: Metrics::new(options.log_lines_dropped),
+            fills: None,
+        })
     }
 
     /// Lets it log in in browsers, too.
@@ -71,17 +133,17 @@ impl Server {
 
     /// Answers until `stop` is ready, and then finishes what is running: no connection is accepted any more, requests
     /// that have begun are answered, idle connections are closed.
-    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let server = Arc::new(self);
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
+    pub async fn run(self, listener: impl Into<Listener>, stop: impl Future<Output = ()>) {
+        let (server, listener) = (Arc::new(self), listener.into());
+        let connections = Connections::new(MAX_CONNECTIONS);
         let (stopping, _) = watch::channel(false);
         tokio::pin!(stop);
-        loop {
+        for number in 0.. {
             let accepted = tokio::select! {
                 () = &mut stop => break,
-                accepted = accept(&listener, &connections) => accepted,
+                accepted = listener.accept() => accepted,
             };
-            let (stream, permit) = match accepted {
+            let stream = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: running requests will give some back.
@@ -90,55 +152,21 @@ impl Server {
                     continue;
                 }
             };
-            tokio::spawn(connection(server.clone(), stream, permit, stopping.subscribe()));
+            let guest = tokio::select! {
+                () = &mut stop => break,
+                guest = connections.admit(number) => guest,
+            };
+            tokio::spawn(connection::serve(server.clone(), stream, guest, stopping.subscribe()));
         }
         drop(listener);
         stopping.send_replace(true);
         let all = async {
-            let _ = connections.acquire_many(MAX_CONNECTIONS).await;
+            connections.all_gone().await;
             // A client that has gone leaves its request running.
-            let _ = server.instances.acquire_many(MAX_INSTANCES).await;
+            server.shares.all_free().await;
         };
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
             tracing::warn!(target: "strongroom", "some requests did not end in time");
-        }
-    }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = connections.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // Answers are single small segments; waiting to fill them up would cost 40 ms each.
-    stream.set_nodelay(true)?;
-    Ok((stream, permit))
-}
-
-async fn connection(
-    server: Arc<Server>,
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let service = service_fn(move |request| {
-        let server = server.clone();
-        async move { Ok::<_, std::convert::Infallible>(request::answer(&server, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    // What is wrong with a connection is its client's business, and hyper has answered it if it could.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
         }
     }
 }

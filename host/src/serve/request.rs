@@ -1,67 +1,135 @@
 //! One request: limits before the component sees it, the component's answer or the host's own, one line in the log.
 
-use super::{BODY_TIMEOUT, MAX_BODY_BYTES, Server};
+use super::connections::Answering;
+use super::refusal::Refusal;
+use super::route::{changes, is_canonical, kind, method, route};
+use super::shares::Kind;
+use super::{MAX_HEADER_BYTES, Server};
 use crate::call::CALL_TIME_LIMIT;
 use crate::component::HandleError;
+use crate::config::Config;
+use crate::instance::Services;
+use crate::report;
+use crate::token::{Entry, Scope};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderName};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use std::sync::Arc;
 use std::time::Instant;
+use strongroom::credential::CredentialId;
+use strongroom::settings;
+use strongroom::time::Timestamp;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Answers a request, whatever happens to it.
-pub async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub async fn answer(server: &Server, request: Request<Incoming>, answering: &Answering) -> Response<Full<Bytes>> {
     let start = Instant::now();
     let id = request_id(request.headers());
     let (method, route) = (method(request.method()), route(request.uri().path()));
-    let token = bearer(request.headers()).and_then(|token| (server.token_name)(token));
+    let caller = Caller::of(server, request.headers());
+    answering.set_known(caller.is_known());
 
-    let mut response = respond(server, request, &id).await.unwrap_or_else(Refusal::into_response);
+    let named = credential_in(request.uri().path());
+    let mut response = respond(server, request, &id, &caller).await.unwrap_or_else(Refusal::into_response);
     response.headers_mut().insert(REQUEST_ID, id.clone());
+    let credential = named.or_else(|| credential_of(route, response.body()));
+    let credential = credential.as_deref().unwrap_or("-");
 
+    let (status, token, id) = (response.status().as_u16(), caller.name().unwrap_or("-"), text(&id));
+    server.metrics.request(method, route, status, start.elapsed());
+    let ms = (start.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
     tracing::info!(
         target: "strongroom",
-        "{method} {route} {} {:.1}ms token={} id={}",
-        response.status().as_u16(),
-        start.elapsed().as_secs_f64() * 1000.0,
-        token.as_deref().unwrap_or("-"),
-        id.to_str().unwrap_or("-"),
+        method, route, status = u64::from(status), ms, token, credential, id,
+        "{method} {route} {status} {ms:.1}ms token={token} credential={credential} id={id}",
     );
-    response
+    response.map(Full::new)
+}
+
+/// Who sent a request, as far as its token tells.
+struct Caller {
+    /// The token's entry, expired or not; an error if the entries can't be told at the moment.
+    entry: Result<Option<Entry>, ()>,
+    is_expired: bool,
+}
+
+impl Caller {
+    fn of(server: &Server, headers: &HeaderMap) -> Self {
+        let found = bearer(headers).map_or(Ok(None), |token| server.tokens.find(token));
+        let entry = found.map_err(|error| report::fault("the tokens cannot be told", &format_args!("{error:#}")));
+        let now = Timestamp(server.services.clock.now().as_millis() as u64);
+        let expiry = entry.as_ref().ok().and_then(|entry| entry.as_ref()?.grant.expiry);
+        Self { entry, is_expired: expiry.is_some_and(|expiry| expiry <= now) }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.entry.as_ref().ok()?.as_ref().map(|entry| entry.grant.name.as_str())
+    }
+
+    fn is_known(&self) -> bool {
+        self.name().is_some() && !self.is_expired
+    }
 }
 
 async fn respond(
     server: &Server,
     request: Request<Incoming>,
     id: &HeaderValue,
-) -> Result<Response<Full<Bytes>>, Refusal> {
+    caller: &Caller,
+) -> Result<Response<Bytes>, Refusal> {
     let (mut parts, body) = request.into_parts();
+    check_head(&parts)?;
+    server.sites.check(&parts.headers)?;
     remove_connection_headers(&mut parts.headers);
     provide_host(&mut parts.headers)?;
     parts.headers.insert(REQUEST_ID, id.clone());
-    let request = Request::from_parts(parts, collect(body).await?);
-    if let Some(response) = super::fill::answer(server, &request).await {
+    let changes = changes(&parts.method);
+    let (token, kind) = match caller.name().filter(|_| caller.is_known()) {
+        Some(name) => (Some(name), kind(&parts.method, &parts.uri)),
+        None => (None, Kind::Anonymous),
+    };
+    if let Some(name) = token {
+        server.calls.check(name, Instant::now())?;
+        if route(parts.uri.path()).ends_with("/supply") {
+            server.supplies.check(name, Instant::now())?;
+        }
+    }
+    if parts.uri.path() == "/metrics" && parts.method == Method::GET {
+        return metrics(server, caller);
+    }
+    // What comes without a known token is refused by the component without a look at the body.
+    let (body, reserved) = match token {
+        Some(_) => server.bodies.collect(body).await?,
+        None => Default::default(),
+    };
+    let request = Request::from_parts(parts, body);
+    let services = services_for(&server.services, caller);
+    if let Some(response) = super::fill::answer(server, &services, &request).await {
         return Ok(response);
     }
 
-    let permit = tokio::time::timeout(CALL_TIME_LIMIT, server.instances.clone().acquire_owned());
-    let permit = permit.await.map_err(|_| Refusal::BUSY)?.map_err(|_| Refusal::BUSY)?;
-    let (component, services) = (server.component.clone(), server.services.clone());
+    let place = tokio::time::timeout(CALL_TIME_LIMIT, server.shares.admit(token, kind)).await;
+    let place = place.ok().flatten().ok_or(Refusal::BUSY)?;
+    let component = server.component.clone();
     // A task of its own: when the client goes away, a change that has begun is still carried out.
+    let instances = server.metrics.instances.clone();
     let running = tokio::spawn(async move {
+        instances.inc();
         let result = component.handle(&services, request).await;
-        drop(permit);
+        instances.dec();
+        drop((place, reserved));
         result
     });
     match running.await {
-        Ok(Ok(response)) => Ok(response.map(Full::new)),
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(error)) => {
             tracing::error!(target: "strongroom", "the component failed: {} id={}", one_line(&error), text(id));
             Err(match error {
+                HandleError::TimedOut if changes => Refusal::OUTCOME_UNKNOWN,
                 HandleError::TimedOut => Refusal::TIMED_OUT,
                 HandleError::Failed(_) => Refusal::INTERNAL,
             })
@@ -70,68 +138,71 @@ async fn respond(
     }
 }
 
-/// Reads a whole body, so that a slow client never holds an instance.
-async fn collect(body: Incoming) -> Result<Bytes, Refusal> {
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return Err(Refusal::TOO_LARGE);
+/// For whoever watches the server; the component knows nothing of it.
+fn metrics(server: &Server, caller: &Caller) -> Result<Response<Bytes>, Refusal> {
+    let entry = caller.entry.as_ref().ok().and_then(Option::as_ref).filter(|_| caller.is_known());
+    let entry = entry.ok_or(Refusal::NO_TOKEN)?;
+    if !entry.grant.scopes.contains(Scope::Admin) {
+        return Err(Refusal::NO_SCOPE);
     }
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TOO_LARGE),
-        Ok(Err(_)) => Err(Refusal::BROKEN),
-        Err(_) => Err(Refusal::TOO_SLOW),
+    let mut response = Response::new(Bytes::from(server.metrics.text()));
+    let text = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    Ok(response)
+}
+
+/// The credential's id, if the path names it by its id.
+fn credential_in(path: &str) -> Option<String> {
+    let segment = path.strip_prefix("/credentials/")?.split('/').next()?;
+    CredentialId::parse(segment).map(|_| segment.to_owned())
+}
+
+/// The credential's id, if the answer is one credential; it stands first.
+fn credential_of(route: &str, body: &[u8]) -> Option<String> {
+    if !route.starts_with("/credentials") {
+        return None;
+    }
+    let rest = std::str::from_utf8(body.get(..64)?).ok()?.strip_prefix(r#"{"id":""#)?;
+    let id = rest.split('"').next()?;
+    CredentialId::parse(id).map(|_| id.to_owned())
+}
+
+fn check_head(parts: &Parts) -> Result<(), Refusal> {
+    let lines: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if lines + target > MAX_HEADER_BYTES {
+        return Err(Refusal::HEADERS_TOO_LARGE);
+    }
+    if !is_canonical(parts.uri.path()) {
+        return Err(Refusal::BAD_PATH);
+    }
+    Ok(())
+}
+
+/// The services of one request: of all tokens its component sees the request's own, so that a request costs the same
+/// however many there are. While the tokens can't be told, the settings say so themselves.
+fn services_for(services: &Services, caller: &Caller) -> Services {
+    match &caller.entry {
+        Ok(entry) => {
+            let tokens = entry.as_ref().map(Entry::to_string).unwrap_or_default();
+            Services { config: Arc::new(OneToken { tokens, all: services.config.clone() }), ..services.clone() }
+        }
+        Err(()) => services.clone(),
     }
 }
 
-/// What the host answers when the component cannot.
-struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: &'static str,
-    retry_after: Option<&'static str>,
+/// The settings, with one token at most.
+struct OneToken {
+    tokens: String,
+    all: Arc<dyn Config>,
 }
 
-impl Refusal {
-    const TOO_LARGE: Self =
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "the request body is larger than 1 MiB");
-    const TOO_SLOW: Self =
-        Self::new(StatusCode::REQUEST_TIMEOUT, "bad_request", "the request body did not arrive within 10 seconds");
-    const BROKEN: Self = Self::new(StatusCode::BAD_REQUEST, "bad_request", "the request body is cut off or ill-formed");
-    const BAD_HOST: Self = Self::new(StatusCode::BAD_REQUEST, "bad_request", "the host header is ill-formed");
-    const BUSY: Self = Self {
-        retry_after: Some("1"),
-        ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "contended", "too many requests are running; nothing was changed")
-    };
-    const TIMED_OUT: Self = Self::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "outcome_unknown",
-        "the request took longer than 10 seconds; a change happened wholly or not at all: read before trying again",
-    );
-    const INTERNAL: Self = Self::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal",
-        "the component broke off; the server's log says more under this request id",
-    );
-
-    const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message, retry_after: None }
-    }
-
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let body = serde_json::json!({ "code": self.code, "message": self.message }).to_string();
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if matches!(self.status.as_u16(), 400 | 413 | 500) {
-            // As the component says it: the official clients repeat a 500 by themselves otherwise.
-            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+impl Config for OneToken {
+    fn get(&self, key: &str) -> Result<Option<String>, String> {
+        match key {
+            settings::TOKENS => Ok(Some(self.tokens.clone())),
+            _ => self.all.get(key),
         }
-        if let Some(seconds) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
-        }
-        response
     }
 }
 
@@ -179,34 +250,6 @@ fn provide_host(headers: &mut HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// The shape of a path for the log: nothing that a client has chosen.
-fn route(path: &str) -> &'static str {
-    match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
-        ["credentials"] => "/credentials",
-        ["credentials", name] if !name.is_empty() => "/credentials/{id_or_name}",
-        ["credentials", _, "totp-code"] => "/credentials/{id_or_name}/totp-code",
-        ["credentials", _, "supply"] => "/credentials/{id_or_name}/supply",
-        ["credentials", _, "fill"] => "/credentials/{id_or_name}/fill",
-        ["health"] => "/health",
-        ["openapi.json"] => "/openapi.json",
-        ["mcp"] => "/mcp",
-        _ => "(other)",
-    }
-}
-
-fn method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "(other)",
-    }
-}
-
 fn text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or("-")
 }
@@ -218,24 +261,6 @@ fn one_line(error: &HandleError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_log_never_shows_what_a_client_has_chosen() {
-        for (path, shape) in [
-            ("/credentials", "/credentials"),
-            ("/credentials/", "(other)"),
-            ("/credentials/canary", "/credentials/{id_or_name}"),
-            ("/credentials/a%2Fb", "/credentials/{id_or_name}"),
-            ("/credentials/canary/totp-code", "/credentials/{id_or_name}/totp-code"),
-            ("/credentials/canary/supply", "/credentials/{id_or_name}/supply"),
-            ("/credentials/canary/other", "(other)"),
-            ("/canary", "(other)"),
-            ("*", "(other)"),
-        ] {
-            assert_eq!(route(path), shape);
-        }
-        assert_eq!(method(&Method::from_bytes(b"CANARY").unwrap()), "(other)");
-    }
 
     #[test]
     fn request_ids_are_kept_only_if_modest() {

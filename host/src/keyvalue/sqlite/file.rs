@@ -43,18 +43,23 @@ pub fn connect(path: &Path) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
-/// Opens the file, makes sure that it is ours (or empty) and writable, and switches it to WAL.
-pub fn open_and_check(path: &Path) -> anyhow::Result<Connection> {
-    let mut connection = connect(path)?;
-    let explain = |error: rusqlite::Error| match error.sqlite_error_code() {
+/// What an error says about the file.
+pub fn explain(path: &Path, error: rusqlite::Error) -> anyhow::Error {
+    match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            anyhow::anyhow!("{} is not a SQLite database, or a damaged one", path.display())
+            anyhow::anyhow!("{} is not a SQLite database, or a damaged one: put it back from a backup", path.display())
         }
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             anyhow::anyhow!("{} cannot be written", path.display())
         }
         _ => anyhow::Error::new(error).context(format!("{} cannot be used", path.display())),
-    };
+    }
+}
+
+/// Opens the file, makes sure that it is ours (or empty) and writable, and switches it to WAL.
+pub fn open_and_check(path: &Path) -> anyhow::Result<Connection> {
+    let mut connection = connect(path)?;
+    let explain = |error| explain(path, error);
     // Counted before the columns are looked at: another first start may create the table at any moment.
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))

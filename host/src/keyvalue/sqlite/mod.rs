@@ -27,10 +27,13 @@
 //! snapshot that another process has outdated, and `SQLITE_BUSY` is not seen in normal operation.
 
 mod file;
+mod identity;
 mod reader;
 mod writer;
 
 use super::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, async_trait};
+pub use identity::Identity;
+pub(crate) use identity::random as new_store_id;
 use reader::Readers;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
@@ -45,6 +48,7 @@ const KEYS_PER_PAGE: usize = 1000;
 
 /// A key-value store in a SQLite file; any bucket name is a bucket.
 pub struct SqliteStore {
+    id: String,
     writer: Writer,
     readers: Arc<Readers>,
     turns: Turns,
@@ -56,15 +60,58 @@ impl SqliteStore {
     /// Fails, without changing anything, if the file is no SQLite database, holds another program's tables, or cannot
     /// be written.
     pub fn open(directory: &Path) -> anyhow::Result<Self> {
+        let id = identity::random()?;
+        let is_there = std::fs::metadata(directory.join(DATABASE_FILE)).is_ok_and(|metadata| metadata.len() > 0);
+        Self::open_as(directory, &if is_there { Identity::Any(&id) } else { Identity::New(&id) })
+    }
+
+    /// Opens the store that is expected there. Refuses any other, and a missing, empty or damaged one where there was one,
+    /// without changing anything.
+    pub fn open_as(directory: &Path, identity: &Identity<'_>) -> anyhow::Result<Self> {
         let path = directory.join(DATABASE_FILE);
+        identity::check(&path, identity)?;
         file::create(&path)?;
         let durable = file::open_and_check(&path)?;
+        let id = identity::provide(&durable, identity)?;
         let relaxed = file::connect(&path)?;
         Ok(Self {
-            writer: Writer::start(relaxed, durable)?,
+            id,
+            writer: Writer::start(&path, relaxed, durable)?,
             readers: Arc::new(Readers::new(path)),
             turns: Turns::new(),
         })
+    }
+}
+
+impl SqliteStore {
+    /// The id that the database has for good.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Marks the database as in use: a copy of it without its write-ahead log is then known for what it is. The mark goes
+    /// when the last who has it open closes it.
+    pub fn mark_in_use(&self) -> anyhow::Result<()> {
+        identity::mark_in_use(&file::connect(self.readers.path())?)?;
+        Ok(())
+    }
+
+    /// Brings what is in the write-ahead log into the file.
+    pub fn checkpoint(&self) -> anyhow::Result<()> {
+        let connection = file::connect(self.readers.path())?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.writer.stop();
+        self.readers.close();
+        if self.writer.is_in_place() {
+            // If that fails the next start says what to do.
+            let _ = identity::unmark(self.readers.path());
+        }
     }
 }
 

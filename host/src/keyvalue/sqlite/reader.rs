@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::file::connect;
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -31,6 +31,15 @@ pub struct Readers {
 impl Readers {
     pub fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default(), elsewhere: AtomicU32::new(0) }
+    }
+
+    /// Closes the connections.
+    pub fn close(&self) {
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub async fn read<T: Send + 'static>(

@@ -1,0 +1,226 @@
+//! A vault is never taken for an empty one: what is missing, damaged, copied in part or from elsewhere is refused with what
+//! to do, and left as it is.
+
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use strongroom_host_tests::{Output, Program, TempDir};
+
+const DATABASE: &str = "sqlite_key_value.db";
+
+fn create(program: &Program, name: &str) {
+    let request = json!({ "action": "create", "name": name, "domain": "example.com", "values": { "password": "p" } });
+    program.call(&request).unwrap();
+}
+
+/// All files of a state directory but those that only processes among themselves use.
+fn files(state: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(state).unwrap().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+    let named = files.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
+    named
+        .filter(|(name, _)| name != "lock" && !name.ends_with("-shm"))
+        .map(|(name, path)| (name, fs::read(path).unwrap()))
+        // Whoever looks into a database makes a log for it, with nothing in it.
+        .filter(|(name, content)| !(name.ends_with("-wal") && content.is_empty()))
+        .collect()
+}
+
+/// Starts the server, which must end by itself with one line.
+fn serve(program: &Program) -> Output {
+    let mut command = program.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+fn that_is_not_whole_is_refused_and_left_alone() {
+    let directory = TempDir::new();
+    let good = Program::on(&directory.path().join("good"));
+    for n in 0..30 {
+        create(&good, &format!("n{n}"));
+    }
+    let other = Program::on(&directory.path().join("other"));
+    create(&other, "other");
+    // What a power failure leaves: the log is still there.
+    let killed = Program::on(&directory.path().join("killed"));
+    let server = killed.serve();
+    let new = json!({ "name": "n", "domain": "example.com", "values": { "password": "p" } });
+    assert_eq!(server.client().post("/credentials", &new).status, 201);
+    server.kill();
+    let spins = |path: &Path| {
+        let sql = "CREATE TABLE spin_key_value (store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))";
+        rusqlite::Connection::open(path.join(DATABASE)).unwrap().execute_batch(sql).unwrap();
+    };
+    let remove = |path: &Path, name: &str| fs::remove_file(path.join(name)).unwrap();
+    let overwrite = |path: &Path, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(path.join(DATABASE)).unwrap();
+        change(&mut bytes);
+        fs::write(path.join(DATABASE), bytes).unwrap();
+    };
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, &Program, Damage<'_>, &str); 12] = [
+        ("removed", &good, &|path| remove(path, DATABASE), "put it back from a backup"),
+        ("emptied", &good, &|path| overwrite(path, &|bytes| bytes.clear()), "put it back from a backup"),
+        ("zeroed", &good, &|path| overwrite(path, &|bytes| bytes.fill(0)), "put it back from a backup"),
+        ("cut", &good, &|path| overwrite(path, &|bytes| bytes.truncate(bytes.len() / 2)), "put it back from a backup"),
+        (
+            "a damaged page",
+            &good,
+            &|path| overwrite(path, &|bytes| (3 * 4096..4 * 4096).for_each(|at| bytes[at] = 0xa5)),
+            "put it back from a backup",
+        ),
+        (
+            "of another directory",
+            &good,
+            &|path| _ = fs::copy(other.state().join(DATABASE), path.join(DATABASE)).unwrap(),
+            "belongs to another state directory",
+        ),
+        (
+            "of nobody",
+            &good,
+            &|path| {
+                remove(path, DATABASE);
+                spins(path);
+            },
+            "has lost what it held",
+        ),
+        (
+            "copied without its log",
+            &killed,
+            &|path| remove(path, "sqlite_key_value.db-wal"),
+            "copied without its -wal file",
+        ),
+        ("no key", &good, &|path| remove(path, "master.key"), "master.key is missing"),
+        (
+            "neither key nor store",
+            &good,
+            &|path| {
+                remove(path, "master.key");
+                remove(path, DATABASE);
+            },
+            "there",
+        ),
+        ("no tokens", &good, &|path| remove(path, "tokens"), "tokens is missing"),
+        ("a damaged id", &good, &|path| fs::write(path.join("store.id"), "x").unwrap(), "store.id is damaged"),
+    ];
+    for (name, from, damage, expected) in cases {
+        let state = directory.path().join(name);
+        assert!(Command::new("cp").arg("-r").args([from.state(), &state]).status().unwrap().success());
+        damage(&state);
+        let before = files(&state);
+        let program = Program::on(&state);
+        let output = serve(&program);
+        println!("| {name} | {} |", output.stderr.trim().replace(directory.path().to_str().unwrap(), ""));
+        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{name}: {output:?}");
+        assert!(output.stderr.lines().count() == 1 && output.stderr.contains(expected), "{name}: {output:?}");
+        assert!(files(&state) == before, "{name}: something was changed");
+    }
+    // The same without damage.
+    assert!(good.run(&["verify"]).stdout.starts_with("sound: 30 credentials"));
+    assert!(killed.run(&["verify"]).stdout.starts_with("sound: 1 credentials"));
+    assert!(killed.run(&["verify"]).stdout.starts_with("sound: 1 credentials"), "and again, after a clean end");
+}
+
+#[test]
+fn that_is_lost_can_be_begun_anew() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    create(&program, "lost");
+    for name in [DATABASE, "sqlite_key_value.db-wal", "sqlite_key_value.db-shm"] {
+        let _ = fs::remove_file(program.state().join(name));
+    }
+    let init = program.run(&["init"]);
+    assert_eq!(init.code, Some(1), "{init:?}");
+    let init = program.run(&["init", "--force"]);
+    assert_eq!(init.code, Some(0), "{init:?}");
+    assert!(program.run(&["verify"]).stdout.starts_with("sound: 0 credentials"));
+    create(&program, "new");
+}
+
+#[test]
+fn key_and_store_can_be_brought_from_elsewhere() {
+    let directory = TempDir::new();
+    let old = Program::on(&directory.path().join("old"));
+    create(&old, "kept");
+    let new = Program::on(&directory.path().join("new"));
+    fs::create_dir(new.state()).unwrap();
+    for name in ["master.key", DATABASE] {
+        fs::copy(old.state().join(name), new.state().join(name)).unwrap();
+    }
+    assert!(new.run(&["verify"]).stdout.starts_with("sound: 1 credentials"));
+    let server = new.serve();
+    assert_eq!(server.client().get("/credentials/kept").status, 200);
+}
+
+#[test]
+fn a_typing_error_makes_no_vault() {
+    let directory = TempDir::new();
+    let program = Program::on(&directory.path().join("typo"));
+    for command in [
+        &["verify"][..],
+        &["sweep"],
+        &["token", "list"],
+        &["token", "new", "--name", "a", "--scopes", "read"],
+        &["token", "revoke", "a"],
+        &["supply", "a", "--origin", "https://example.com", "--exec", "true"],
+    ] {
+        let output = program.run(command);
+        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{command:?} {output:?}");
+        assert!(output.stderr.contains("there is no vault in"), "{output:?}");
+        assert!(!program.state().exists());
+    }
+}
+
+#[test]
+fn that_is_removed_under_a_running_server_takes_no_more_writes() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let server = program.serve();
+    let client = server.client();
+    let new = |name: &str| json!({ "name": name, "domain": "example.com", "values": { "password": "p" } });
+    assert_eq!(client.post("/credentials", &new("a")).status, 201);
+    for name in [DATABASE, "sqlite_key_value.db-wal", "sqlite_key_value.db-shm"] {
+        fs::remove_file(program.state().join(name)).unwrap();
+    }
+    for _ in 0..5 {
+        let answer = client.post("/credentials", &new("b"));
+        assert_eq!(answer.status, 503, "{answer:?}");
+    }
+    server.log_with("sqlite_key_value.db was removed or replaced");
+    let (status, output) = server.stop();
+    assert!(status.success(), "{output:?}");
+    assert!(!program.state().join(DATABASE).exists(), "and none is made in its place");
+}
+
+#[test]
+fn whose_storage_fails_says_why_in_the_log() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let server = program.serve();
+    let client = server.client();
+    assert_eq!(client.get("/credentials").status, 200);
+    let other = rusqlite::Connection::open(program.state().join(DATABASE)).unwrap();
+    other.execute_batch("ALTER TABLE spin_key_value RENAME TO renamed").unwrap();
+    for _ in 0..50 {
+        assert_eq!(client.get("/credentials").status, 503);
+    }
+    let log = server.log_with("no such table: spin_key_value");
+    assert!(log.matches("no such table").count() < 10, "{log}");
+    other.execute_batch("ALTER TABLE renamed RENAME TO spin_key_value").unwrap();
+    assert_eq!(client.get("/credentials").status, 200);
+
+    fs::remove_file(program.state().join("tokens")).unwrap();
+    assert_ne!(client.get("/credentials").status, 200);
+    server.log_with("the tokens cannot be told: ");
+}

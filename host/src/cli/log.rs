@@ -1,0 +1,127 @@
+//! The log on standard error. A thread of its own writes it from a bounded queue: when nobody reads, lines are dropped
+//! and counted, and the server goes on.
+
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Lines that wait for the writer; at some 150 bytes each this bounds the memory.
+const QUEUE_LINES: usize = 8192;
+
+/// How often it is looked whether lines were dropped.
+const DROPPED_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The form of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Time, level, words
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Logs as long as it lives; what waits is written when it is dropped, if that takes no longer than a second.
+pub struct Log {
+    _writer: WorkerGuard,
+    dropped: ErrorCounter,
+}
+
+impl Log {
+    /// Our own lines only: those of the libraries can hold headers.
+    pub fn start(quiet: bool, format: LogFormat) -> Self {
+        let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE_LINES);
+        let (writer, guard) = builder.thread_name("strongroom-log").finish(std::io::stderr());
+        let dropped = writer.error_counter();
+        let level = if quiet { LevelFilter::WARN } else { LevelFilter::INFO };
+        let lines = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Lines(format));
+        tracing_subscriber::registry().with(lines).with(Targets::new().with_target("strongroom", level)).init();
+        Self { _writer: guard, dropped }
+    }
+
+    /// Counts the lines that were dropped.
+    pub fn dropped(&self) -> ErrorCounter {
+        self.dropped.clone()
+    }
+}
+
+/// Says in the log, when it is read again, how much of it is missing.
+pub async fn report_dropped(dropped: ErrorCounter) {
+    let mut reported = 0;
+    loop {
+        tokio::time::sleep(DROPPED_INTERVAL).await;
+        let now = dropped.dropped_lines();
+        if now > reported {
+            tracing::warn!(target: "strongroom", "{} lines of this log were dropped: nobody read them", now - reported);
+            reported = now;
+        }
+    }
+}
+
+struct Lines(LogFormat);
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let level = event.metadata().level();
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        match self.0 {
+            // The other fields repeat what the message says.
+            LogFormat::Text => writeln!(line, "{time} {level:>5} {}", fields.message),
+            LogFormat::Json => {
+                let mut object = Map::new();
+                object.insert("time".into(), time.into());
+                object.insert("level".into(), level.as_str().to_lowercase().into());
+                match fields.others.is_empty() {
+                    true => _ = object.insert("message".into(), fields.message.into()),
+                    false => object.extend(fields.others),
+                }
+                writeln!(line, "{}", Value::Object(object))
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Map<String, Value>,
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.others.insert(field.name().into(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.others.insert(field.name().into(), value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.others.insert(field.name().into(), value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            name => _ = self.others.insert(name.into(), format!("{value:?}").into()),
+        }
+    }
+}

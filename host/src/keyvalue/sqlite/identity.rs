@@ -1,0 +1,130 @@
+//! The id of a database, in a table of its own beside Spin's, and what must be true of the file of a vault that was
+//! begun: it is there, whole, the same as ever, and holds a root record.
+
+use anyhow::{Context, bail, ensure};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::path::{Path, PathBuf};
+
+/// What is known of a database before it is opened.
+#[derive(Clone, Copy, Debug)]
+pub enum Identity<'a> {
+    /// Made now, or just begun, with this id.
+    New(&'a str),
+    /// Any database that holds records. It keeps its id; if it has none it gets this.
+    Any(&'a str),
+    /// The database of this id, in which a vault was begun.
+    Known(&'a str),
+    /// The same; the structure of the whole file is checked too: 0.65 s for the 94 MB of 10^5 credentials.
+    KnownAndWhole(&'a str),
+}
+
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS strongroom_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)";
+
+/// Looks without changing anything; the answer says what to do.
+pub fn check(path: &Path, identity: &Identity<'_>) -> anyhow::Result<()> {
+    let shown = path.display();
+    let is_there = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+    if matches!(identity, Identity::New(_)) && !is_there {
+        return Ok(());
+    }
+    ensure!(
+        is_there,
+        "{shown} is missing or empty, though a vault was begun in it: put it back from a backup, with its -wal file if \
+         there is one. If it is lost for good, `strongroom init --force` starts an EMPTY vault"
+    );
+    // Before it is opened: that may make a new one.
+    let has_log = log_of(path).exists();
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .with_context(|| format!("{shown} cannot be opened"))?;
+    connection.busy_timeout(super::file::BUSY_TIMEOUT)?;
+    let explain = |error| super::file::explain(path, error);
+    let found = read(&connection).map_err(explain)?;
+    match (identity, found) {
+        (Identity::New(_) | Identity::Any(_), None) => return Ok(()),
+        (Identity::Any(_), Some(_)) => {}
+        (Identity::New(id) | Identity::Known(id) | Identity::KnownAndWhole(id), Some(found)) if *id == found => {}
+        (_, None) => bail!(
+            "{shown} has lost what it held, or is a database from elsewhere: put the right one back from a backup. If \
+             this is the right one, remove store.id beside it"
+        ),
+        (_, Some(_)) => bail!(
+            "{shown} belongs to another state directory: put the right one back. If this is the right one, remove \
+             store.id beside it"
+        ),
+    }
+    if let Identity::Known(_) | Identity::KnownAndWhole(_) = identity {
+        ensure!(
+            has_log || !is_in_use(&connection).map_err(explain)?,
+            "{shown} was copied without its -wal file, so what was written last is missing: put both back. If this is \
+             all there is, `strongroom init --force` uses it as it is"
+        );
+        let has_root = "SELECT EXISTS (SELECT 1 FROM spin_key_value WHERE key GLOB '*.root')";
+        let has_root: bool = connection.query_row(has_root, [], |row| row.get(0)).map_err(explain)?;
+        ensure!(
+            has_root,
+            "{shown} has lost the root record of its vault, or was copied without its -wal file: put it back from a \
+             backup. If it is lost for good, `strongroom init --force` starts an EMPTY vault"
+        );
+    }
+    if let Identity::KnownAndWhole(_) = identity {
+        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(explain)?;
+        ensure!(found == "ok", "{shown} is damaged: put it back from a backup ({})", found.replace('\n', " "));
+    }
+    Ok(())
+}
+
+/// The file of the write-ahead log beside a database.
+pub fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.to_owned().into_os_string();
+    log.push("-wal");
+    log.into()
+}
+
+/// Whether a server uses the database, or has used it and did not end cleanly: then its log belongs to it.
+fn is_in_use(connection: &Connection) -> rusqlite::Result<bool> {
+    let mark = "SELECT EXISTS (SELECT 1 FROM strongroom_meta WHERE key = 'in-use')";
+    connection.query_row(mark, [], |row| row.get(0))
+}
+
+/// Marks the database as in use, in the file itself.
+pub fn mark_in_use(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("INSERT INTO strongroom_meta VALUES ('in-use', '') ON CONFLICT DO NOTHING", [])?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Removes the mark when nobody has the database open any more, which is when SQLite has removed its log.
+pub fn unmark(path: &Path) -> anyhow::Result<()> {
+    if !log_of(path).exists() {
+        let connection = super::file::connect(path)?;
+        if is_in_use(&connection)? {
+            connection.execute("DELETE FROM strongroom_meta WHERE key = 'in-use'", [])?;
+        }
+    }
+    Ok(())
+}
+
+/// A new id.
+pub fn random() -> anyhow::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("the system gave no random numbers")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The database's id, which it is given now if it has none.
+pub fn provide(connection: &Connection, identity: &Identity<'_>) -> anyhow::Result<String> {
+    if let Some(found) = read(connection)? {
+        return Ok(found);
+    }
+    let (Identity::New(id) | Identity::Any(id) | Identity::Known(id) | Identity::KnownAndWhole(id)) = identity;
+    connection.execute(CREATE_TABLE, [])?;
+    connection.execute("INSERT INTO strongroom_meta VALUES ('id', ?1) ON CONFLICT DO NOTHING", [id])?;
+    read(connection)?.context("the database did not take its id")
+}
+
+fn read(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'strongroom_meta')";
+    if !connection.query_row(exists, [], |row| row.get::<_, bool>(0))? {
+        return Ok(None);
+    }
+    connection.query_row("SELECT value FROM strongroom_meta WHERE key = 'id'", [], |row| row.get(0)).optional()
+}

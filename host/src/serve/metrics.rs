@@ -1,0 +1,72 @@
+//! What the server counts, in the text format of Prometheus.
+
+use crate::report;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+/// Upper bounds of the classes of duration, in seconds.
+const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
+
+type Labels = [(&'static str, String); 3];
+
+/// The counters of one server.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    seconds: Histogram,
+    pub instances: Gauge,
+    store_operations: Counter<u64, AtomicU64>,
+    store_faults: Counter<u64, AtomicU64>,
+    log_lines_dropped: Counter<u64, AtomicU64>,
+    dropped: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Metrics {
+    /// `dropped` tells how many lines of the log were dropped.
+    pub fn new(dropped: Box<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        let mut registry = Registry::with_prefix("strongroom");
+        let (requests, instances) = (Family::<Labels, Counter>::default(), Gauge::default());
+        let seconds = Histogram::new(SECONDS);
+        let [operations, faults, lost]: [Counter<u64, AtomicU64>; 3] = Default::default();
+        registry.register("requests", "Requests answered", requests.clone());
+        registry.register("request_seconds", "How long requests took", seconds.clone());
+        registry.register("instances", "Instances of the component that run now", instances.clone());
+        registry.register("store_operations", "Operations of the key-value store", operations.clone());
+        registry.register("store_faults", "Failures of the store and of the files beside it", faults.clone());
+        registry.register("log_lines_dropped", "Lines of the log that nobody read in time", lost.clone());
+        Self {
+            registry,
+            requests,
+            seconds,
+            instances,
+            store_operations: operations,
+            store_faults: faults,
+            log_lines_dropped: lost,
+            dropped,
+        }
+    }
+
+    pub fn request(&self, method: &str, route: &str, status: u16, duration: Duration) {
+        let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
+        self.requests.get_or_create(&labels).inc();
+        self.seconds.observe(duration.as_secs_f64());
+    }
+
+    pub fn text(&self) -> String {
+        let follow =
+            |counter: &Counter<u64, AtomicU64>, now: u64| _ = counter.inc_by(now.saturating_sub(counter.get()));
+        follow(&self.store_operations, report::operations());
+        follow(&self.store_faults, report::faults());
+        follow(&self.log_lines_dropped, (self.dropped)());
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
