@@ -43,7 +43,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let scopes = Scopes::parse(&scopes)
         .with_context(|| format!("--scopes: the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))?;
     let grant = Grant { name: NAME.to_owned(), scopes, expiry: None, restriction: Restriction::NONE };
-    let mut setup = open_prepared(&arguments.common)?;
+    let mut setup = open_prepared(&arguments.common, Begin::IfNew)?;
     // The component itself holds every call to the scopes; what is listed here only follows them.
     setup.services.config = Arc::new(OnBehalf { caller: grant.to_string(), config: setup.config.clone() });
     let allowed = Actions::allowed(&Principal::from(grant));
