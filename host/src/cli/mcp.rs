@@ -4,7 +4,7 @@
 //! The tools and their results are the component's own (`strongroom::tool`); the protocol is the SDK's.
 
 use super::Common;
-use super::setup::{Setup, block_on, open_prepared};
+use super::setup::{Begin, Setup, block_on, open_prepared};
 use anyhow::Context;
 use clap::Args;
 use rmcp::model::{
@@ -43,7 +43,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let scopes = Scopes::parse(&scopes)
         .with_context(|| format!("--scopes: the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))?;
     let grant = Grant { name: NAME.to_owned(), scopes, expiry: None, restriction: Restriction::NONE };
-    let mut setup = open_prepared(&arguments.common, Begin::IfNew)?;
+    let mut setup = open_prepared(&arguments.common, Begin::No)?;
     // The component itself holds every call to the scopes; what is listed here only follows them.
     setup.services.config = Arc::new(OnBehalf { caller: grant.to_string(), config: setup.config.clone() });
     let allowed = Actions::allowed(&Principal::from(grant));
