@@ -40,7 +40,7 @@ fn only_tokens_with_the_scope_and_what_they_may_see() {
     }
 
     // It does not allow anything else either.
-    let fill = token(&program, "agent", "fill", &[]);
+    let fill = token(&program, "filler", "fill", &[]);
     assert_eq!(server.client_with(&fill).get("/credentials").status, 403);
     assert_eq!(
         post(&fill, &path(name).replace("/fill", "/supply"), json!({ "origin": "https://a.example" })).status,

@@ -11,7 +11,8 @@ const CANARY: &str = "hunter2-canary";
 const MEMORY_BYTES: u64 = 96 << 20;
 
 fn start(directory: &TempDir) -> Server {
-    Program::on(directory.path()).serve()
+    // More releases than a token gets in a minute.
+    Program::on(directory.path()).serve_with(&["--supply-limit", "100000"])
 }
 
 fn head(server: &Server, first: &str, more: &str) -> String {

@@ -35,7 +35,11 @@ fn call(id: u32, tool: &str, arguments: Value) -> String {
 fn a_session_reads_and_ends_with_its_input() {
     let directory = TempDir::new();
     let program = Program::on(directory.path());
-    // The first start of all: the state directory is made, and not a word of it is printed.
+    // A vault is begun by `serve`, `call` or `init`: here it would be a typing error.
+    let refused = program.run_with_input(&["mcp"], "");
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    assert!(refused.stderr.contains("there is no vault in"), "{}", refused.stderr);
+    assert_eq!(program.run(&["init"]).code, Some(0));
     let mut lines = handshake().to_vec();
     lines.push(request(1, "tools/list", json!({})));
     lines.push(call(2, "manage_credentials", json!({"action": "list"})));
@@ -111,6 +115,7 @@ fn the_official_clients() {
         };
         let directory = TempDir::new();
         let program = Program::on(directory.path());
+        program.run(&["init"]);
         let server = program.command(&["mcp", "--scopes", "read,totp,write"]);
         client.arg(mode).arg("stdio").arg(server.get_program()).args(server.get_args());
         let output = client.output().unwrap();

@@ -2,7 +2,6 @@
 
 use super::super::super::tests::world::{CANARY, World};
 use super::{earlier, post, send, text_of};
-use alloc::format;
 use serde_json::{Value, json};
 
 enum Expected {
@@ -203,7 +202,7 @@ fn nothing_that_was_sent_comes_back_in_an_error() {
             arguments[member] = CANARY.into();
             // `send` looks for the canary in every answer.
             let request = earlier("tools/call", json!({"name": "manage_credentials", "arguments": arguments}));
-            assert_eq!(send(post(&world, request), &world).status, 200, "{}", format!("{action} {member}"));
+            assert_eq!(send(post(&world, request), &world).status, 200, "{action} {member}");
         }
     }
 }
