@@ -8,7 +8,7 @@ use strongroom_host_tests::{Program, Server, TempDir};
 
 const CANARY: &str = "hunter2-canary";
 /// Far beyond what a request takes, far below what the bodies sent here would take.
-const MEMORY_BYTES: u64 = 96 << 20;
+const MEMORY_BYTES: u64 = 192 << 20;
 
 fn start(directory: &TempDir) -> Server {
     // More releases than a token gets in a minute.

@@ -11,8 +11,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-/// Deleted credentials that one commit removes.
-const AT_ONCE: usize = 64;
+/// Deleted credentials that one commit removes: fewer when other writers come first too often, as they are faster.
+const AT_ONCE: [usize; 3] = [32, 4, 1];
 
 /// Removes a credential, deleted or not, and all its versions; returns its id. What is garbage goes with it, however many
 /// readers have to start over, so that nothing of it is left in the store.
@@ -54,14 +54,25 @@ pub fn purge_deleted(vault: &Vault<'_>) -> Result<(u64, bool)> {
     if !vault.platform.store.has_atomics() {
         return Err(Error::new(Code::NotSupported, "purge needs a key-value store with compare-and-swap"));
     }
+    let mut outcome = Ok((0, true));
+    for at_once in AT_ONCE {
+        outcome = purge_some(vault, at_once);
+        if !outcome.as_ref().is_err_and(|error| error.code() == Code::Contended) {
+            break;
+        }
+    }
+    outcome
+}
+
+fn purge_some(vault: &Vault<'_>, at_once: usize) -> Result<(u64, bool)> {
     vault.change(|change| {
         let mut deleted: Vec<Entry> = Vec::new();
         change.walk(Index::Trash, &[], &mut |entry| {
             deleted.push(entry.clone());
-            Ok(if deleted.len() > AT_ONCE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            Ok(if deleted.len() > at_once { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        let has_more = deleted.len() > AT_ONCE;
-        deleted.truncate(AT_ONCE);
+        let has_more = deleted.len() > at_once;
+        deleted.truncate(at_once);
         for entry in &deleted {
             let stored = Stored::from_entry(entry)?;
             trash::forget(change, CredentialId::from_bytes(*stored.id.as_bytes()))?;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 /// Entries that one commit removes because they are over their time.
-const EXPIRED_AT_ONCE: usize = 64;
+const EXPIRED_AT_ONCE: usize = 16;
 /// Records that a credential or a version has, about, its part of the nodes included.
 const RECORDS_EACH: u64 = 3;
 
