@@ -12,7 +12,7 @@ pub fn write(vault: &Vault<'_>, walk: &str, state: &[u8]) -> Result<String> {
     Ok(Base64UrlUnpadded::encode_string(&sealed))
 }
 
-/// Reads the state that [`write`] was given. Errors: [`Code::BadRequest`](crate::error::Code::BadRequest).
+/// Reads the state that [`write()`] was given. Errors: [`Code::BadRequest`](crate::error::Code::BadRequest).
 pub fn read<T>(vault: &Vault<'_>, walk: &str, text: &str, decode: impl FnOnce(&[u8]) -> Option<T>) -> Result<T> {
     let sealed = Base64UrlUnpadded::decode_vec(text).ok();
     let state = sealed.and_then(|sealed| vault.sealer.open(Purpose::Cursor, &[walk.as_bytes()], &sealed).ok());

@@ -65,7 +65,7 @@ impl Catalog<'_> {
     /// swap can no longer land, and when it builds on a newer one it writes everything anew. So what the pinned root does
     /// not refer to, no later one ever will.
     ///
-    /// Errors: [`Code::NotSupported`](crate::error::Code::NotSupported) without compare-and-swap; those of
+    /// Errors: [`Code::NotSupported`] without compare-and-swap; those of
     /// [`Catalog::pin`].
     pub fn sweep(&self, share: Share) -> Result<Swept> {
         self.check_atomics()?;
