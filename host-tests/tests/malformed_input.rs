@@ -8,7 +8,9 @@ use strongroom_host_tests::{Program, Server, TempDir};
 
 const CANARY: &str = "hunter2-canary";
 /// Far beyond what a request takes, far below what the bodies sent here would take.
-const MEMORY_BYTES: u64 = 192 << 20;
+const MEMORY_BYTES: u64 = 96 << 20;
+/// The same for the whole program, with what it holds when nothing is asked of it: 118 MiB were measured.
+const RESIDENT_BYTES: u64 = 192 << 20;
 
 fn start(directory: &TempDir) -> Server {
     // More releases than a token gets in a minute.
@@ -91,7 +93,7 @@ fn hundreds_of_bodies() {
     assert!(!server.log().contains("canary"));
     let memory = memory(&server);
     println!("{} bodies, afterwards {} MiB resident", bodies.len(), memory >> 20);
-    assert!(memory < MEMORY_BYTES, "{memory}");
+    assert!(memory < RESIDENT_BYTES, "{memory}");
     assert_eq!(server.client().get("/credentials").body, "[]");
 }
 
