@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// Takes an answer apart. Bodies are delimited by `Content-Length`: the host sends whole bodies only.
+/// Takes an answer apart. Our host sends whole bodies with their `Content-Length`; others send them in chunks.
 fn parse(answer: &[u8], without_body: bool) -> std::io::Result<Answer> {
     let bad = |what| std::io::Error::other(format!("{what}: {:?}", String::from_utf8_lossy(answer)));
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(|| bad("no answer"))?;
@@ -114,8 +114,25 @@ fn parse(answer: &[u8], without_body: bool) -> std::io::Result<Answer> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
         .collect();
-    let body = String::from_utf8(answer[end + 4..].to_vec()).map_err(|_| bad("body is not text"))?;
+    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let body = &answer[end + 4..];
+    let body = if chunked { unchunk(body).ok_or_else(|| bad("body is cut off"))? } else { body.to_vec() };
+    let body = String::from_utf8(body).map_err(|_| bad("body is not text"))?;
     let length = headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.as_str());
     let cut_off = !without_body && length.is_some_and(|length| length != body.len().to_string());
     if cut_off { Err(bad("body is cut off")) } else { Ok(Answer { status, headers, body }) }
+}
+
+/// A body of chunks, up to the empty one; `None` if that is missing.
+fn unchunk(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).ok()?, 16).ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(chunks.get(end + 2..end + 2 + length)?);
+        chunks = chunks.get(end + 2 + length + 2..)?;
+    }
 }

@@ -3,7 +3,7 @@
 use crate::run::{Command, ensure_wasm_target, root, step};
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wasmparser::{Parser, Payload};
 
 /// One way to build the component.
@@ -59,6 +59,27 @@ pub fn build(world: &World) -> Result<()> {
 
 pub fn build_all() -> Result<()> {
     WORLDS.iter().try_for_each(build)
+}
+
+/// The arguments that select the build of the provider, the store in a directory.
+pub const PROVIDER: [&str; 4] = ["--target", "wasm32-wasip2", "--package", "strongroom-provider"];
+
+/// Builds every world and the provider, and of them, into a folder, the components that are handed out, each with its
+/// interface as text.
+pub fn package(folder: &Path) -> Result<()> {
+    build_all()?;
+    step("building the provider, and what composes it with the component (some minutes the first time)");
+    Command::cargo(["build", "--profile", "component"]).args(PROVIDER).run()?;
+    let worlds = root().join("target/worlds");
+    let built = root().join("target/wasm32-wasip2/component/strongroom_provider.wasm");
+    copy_if_different(&built, &worlds.join("strongroom-provider.wasm"))?;
+    let packaging = Command::cargo(["run", "--quiet", "--release", "--package", "strongroom-packaging", "--"]);
+    packaging.arg(root()).arg(worlds).arg(folder).run()
+}
+
+/// Where [`package`] puts them unless it is told otherwise.
+pub fn packages() -> PathBuf {
+    root().join("target/components")
 }
 
 /// An unchanged file keeps its time, so that the host which embeds it is not built again.

@@ -16,6 +16,8 @@ cargo xtask <command>
   serve [ARGS]            build component and host, then run `strongroom serve ARGS`
                           (first time about 8 minutes: Wasmtime is compiled; later seconds)
   build                   build component and host; print size and imports of each world
+  build --all             the same, and into target/components what is handed out: strongroom.wasm, strongroom-vault.wasm,
+                          strongroom-agent.wasm, strongroom-standalone.wasm, and the interface of each as text
   component               build the component only (1 minute; every world: `build`)
   test                    everything CI runs (about 15 minutes from cold, 3 when built)
   simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42
@@ -37,7 +39,8 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
-    match (command, arguments) {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match (command, words.as_slice()) {
         ("serve", _) => {
             component::build(&component::EDGE)?;
             build_host()?;
@@ -48,6 +51,10 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
             component::build_all()?;
             build_host()?;
             component::report()
+        }
+        ("build", ["--all"]) => {
+            component::package(&component::packages())?;
+            build_host()
         }
         ("component", []) => component::build(&component::EDGE),
         ("test", []) => test::run(),

@@ -11,31 +11,47 @@ use std::time::Instant;
 pub const HOST_PACKAGES: [&str; 4] = ["--package", "strongroom-host", "--package", "strongroom-host-tests"];
 
 /// The packages that are built without Wasmtime, the core first.
-const CORE_PACKAGES: [&str; 6] = ["--package", "strongroom", "--package", "strongroom-simulator", "--package", "xtask"];
+const CORE_PACKAGES: [&str; 10] = [
+    "--package",
+    "strongroom",
+    "--package",
+    "strongroom-simulator",
+    "--package",
+    "strongroom-packaging",
+    "--package",
+    "strongroom-provider",
+    "--package",
+    "xtask",
+];
 
 /// Filling logins in a browser: neither Wasmtime nor the core. Built by itself until the host is.
 const LOGIN_PACKAGES: [&str; 2] = ["--package", "strongroom-login"];
+
+/// The components under the programs of others: without Wasmtime, but they start the program.
+const PORTABILITY_PACKAGES: [&str; 2] = ["--package", "strongroom-portability"];
 
 pub fn run() -> Result<()> {
     let start = Instant::now();
     timed("format", || Command::cargo(["fmt", "--all", "--check"]).run())?;
     timed("dependencies", deny::run)?;
     timed("component: build of every world", || {
-        component::build_all()?;
+        component::package(&component::packages())?;
         component::report()
     })?;
     timed("component: clippy for every world", || {
         WORLDS.iter().try_for_each(|world| {
             let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(world.arguments());
             clippy.args(["--", "-D", "warnings"]).run()
-        })
+        })?;
+        let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(component::PROVIDER);
+        clippy.args(["--", "-D", "warnings"]).run()
     })?;
     timed("core: clippy and tests", || {
         let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(CORE_PACKAGES);
         clippy.args(["--", "-D", "warnings"]).run()?;
         Command::cargo(["test", "--quiet", "--release", "--package", "strongroom"]).run()
     })?;
-    timed("simulator: tests", || {
+    timed("simulator and provider: tests", || {
         // By itself, because it builds the core with the switches that break the commit protocol on purpose.
         Command::cargo(["test", "--quiet", "--release"]).args(&CORE_PACKAGES[2..]).run()
     })?;
@@ -52,6 +68,11 @@ pub fn run() -> Result<()> {
         // The tests start the binary, which a test build alone would not bring up to date.
         Command::cargo(["build", "--quiet", "--release"]).args(HOST_PACKAGES).run()?;
         Command::cargo(["test", "--quiet", "--release"]).args(HOST_PACKAGES).run()
+    })?;
+    timed("hosts of others: clippy and tests", || {
+        let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(PORTABILITY_PACKAGES);
+        clippy.args(["--", "-D", "warnings"]).run()?;
+        Command::cargo(["test", "--quiet", "--release"]).args(PORTABILITY_PACKAGES).run()
     })?;
     timed("documentation", || {
         let doc = |packages: &[&str]| {
