@@ -153,7 +153,7 @@ impl<S: Supplier> Call<'_, S> {
                 Ok(done) => done,
                 Err((failure, step)) => {
                     answer.steps.extend(step);
-                    return Err(failure);
+                    return Err(failure.at(&fit.frame.facts.origin));
                 }
             };
             done.extend(step.filled.iter().cloned());
@@ -312,14 +312,14 @@ impl<S: Supplier> Call<'_, S> {
                 Ok(Some(plan)) => plan,
                 Ok(None) => continue,
                 Err(failure) => {
-                    failures.push(failure);
+                    failures.push(failure.at(&frame.facts.origin));
                     continue;
                 }
             };
             match self.allow(&frame.facts, &plan).await {
                 Ok(known) => fits.push(Fit { frame: frame.clone(), plan, known, top: top.clone() }),
-                Err(failure) if is_verdict(&failure) => failures.push(failure),
-                Err(failure) => return Err(failure),
+                Err(failure) if is_verdict(&failure) => failures.push(failure.at(&frame.facts.origin)),
+                Err(failure) => return Err(failure.at(&frame.facts.origin)),
             }
         }
         if fits.len() > 1 {
@@ -451,7 +451,7 @@ impl From<Fault> for Failure {
             ),
             Fault::Silent => Failure::with_message(Code::BrowserUnavailable, "the browser did not answer in time"),
             fault if fault.is_gone() => Code::DocumentChanged.into(),
-            Fault::Strange | Fault::Refused(_) | Fault::Threw => Code::BrowserUnavailable.into(),
+            Fault::Strange | Fault::Refused(_) | Fault::Threw | Fault::Detached => Code::BrowserUnavailable.into(),
         }
     }
 }

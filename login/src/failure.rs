@@ -89,11 +89,25 @@ pub struct Failure {
     pub pages: Vec<Page>,
     /// What had been done by then.
     pub steps: Vec<Step>,
+    /// The origin of the document that it is about, if it is about one. For the operator's records: not in the answer.
+    pub origin: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn with_message(code: Code, message: &str) -> Self {
-        Self { code: code.as_str().to_owned(), message: message.to_owned(), pages: Vec::new(), steps: Vec::new() }
+        Self::new(code.as_str(), message)
+    }
+
+    /// A failure that is about no page.
+    pub fn new(code: &str, message: &str) -> Self {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        Self { code, message, pages: Vec::new(), steps: Vec::new(), origin: None }
+    }
+
+    /// The same about a document, unless it is about another.
+    pub(crate) fn at(mut self, origin: &str) -> Self {
+        self.origin.get_or_insert_with(|| origin.to_owned());
+        self
     }
 
     pub(crate) fn is(&self, code: Code) -> bool {
@@ -121,7 +135,7 @@ impl From<Code> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { code: refusal.code, message: refusal.message, pages: Vec::new(), steps: Vec::new() }
+        Self::new(&refusal.code, &refusal.message)
     }
 }
 

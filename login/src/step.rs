@@ -77,6 +77,8 @@ pub async fn run<S: Supplier>(
             (_, Some(sent)) => verdict(sent),
             _ => Err(Code::FillUnconfirmed.into()),
         },
+        // With what was in it, if it was written to.
+        Err(Fault::Detached) => Err(Code::DocumentChanged.into()),
         // The document went away before anything was written: the browser runs the function wholly or not at all.
         Err(fault) if fault.is_gone() => return Err((Code::DocumentChanged.into(), None)),
         Err(Fault::Threw | Fault::Refused(_)) => Err(Code::FillUnconfirmed.into()),

@@ -31,9 +31,10 @@ enum Fault {
     StrangeValue,
     Events,
     Unknown,
+    Detaches,
 }
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 15] = [
     Fault::Refuses,
     Fault::ContextGone,
     Fault::SessionGone,
@@ -48,6 +49,7 @@ const FAULTS: [Fault; 14] = [
     Fault::StrangeValue,
     Fault::Events,
     Fault::Unknown,
+    Fault::Detaches,
 ];
 
 /// How the browser behaves, and what it has seen.
@@ -205,6 +207,10 @@ fn answers(
         Some(Fault::ContextGone) => vec![error("Cannot find context with specified id")],
         Some(Fault::SessionGone) => vec![error("Session with given id not found.")],
         Some(Fault::NoAnswer) => vec![],
+        Some(Fault::Detaches) => {
+            let params = json!({ "sessionId": "S", "targetId": "P" });
+            vec![json!({ "method": "Target.detachedFromTarget", "params": params }).to_string()]
+        }
         Some(Fault::Closes) => return (vec![], true),
         Some(Fault::NoJson) => vec!["{".into()],
         Some(Fault::OtherId) => vec![json!({ "id": 999_999, "result": result }).to_string()],

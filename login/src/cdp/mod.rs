@@ -29,6 +29,9 @@ const MAX_EVENTS: usize = 64;
 /// The one kind of event that is waited for.
 const SECURITY_EVENT: &str = "Security.visibleSecurityStateChanged";
 
+/// Says that a session has ended. What was asked in it is never answered then.
+const DETACHED_EVENT: &str = "Target.detachedFromTarget";
+
 /// Why a command has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -42,6 +45,8 @@ pub enum Fault {
     Refused(String),
     /// The function threw.
     Threw,
+    /// The frame or page went away before it answered; the browser may have done it or not.
+    Detached,
 }
 
 impl Fault {
@@ -56,7 +61,11 @@ impl Fault {
             "Session with given id not found",
             "No target with given id",
         ];
-        matches!(self, Fault::Refused(message) if PHRASES.iter().any(|phrase| message.contains(phrase)))
+        match self {
+            Fault::Detached => true,
+            Fault::Refused(message) => PHRASES.iter().any(|phrase| message.contains(phrase)),
+            Fault::Lost | Fault::Silent | Fault::Strange | Fault::Threw => false,
+        }
     }
 
     /// Whether the connection is of no more use.
@@ -101,7 +110,7 @@ impl Connection {
     pub async fn command(&mut self, session: Option<&str>, method: &str, params: Value) -> Result<Value, Fault> {
         self.last_id += 1;
         let message = message::command(self.last_id, session, method, &params);
-        self.run(Bytes::from(message)).await
+        self.run(session, Bytes::from(message)).await
     }
 
     /// Calls a method of an object in the page and gives its result by value.
@@ -132,10 +141,10 @@ impl Connection {
         let message =
             message::command_with_secrets(self.last_id, session, "Runtime.callFunctionOn", &params, argument, secrets);
         // Wiped when the socket has written it.
-        by_value(self.run(Bytes::from_owner(message)).await?)
+        by_value(self.run(Some(session), Bytes::from_owner(message)).await?)
     }
 
-    async fn run(&mut self, message: Bytes) -> Result<Value, Fault> {
+    async fn run(&mut self, session: Option<&str>, message: Bytes) -> Result<Value, Fault> {
         let id = self.last_id;
         let text = Utf8Bytes::try_from(message).map_err(|_| Fault::Strange)?;
         let limit = COMMAND_TIMEOUT.min(until(self.deadline));
@@ -145,6 +154,9 @@ impl Connection {
                 let message = self.next().await?;
                 if message.get("id").and_then(Value::as_u64) == Some(id) {
                     return result(message);
+                }
+                if session.is_some() && ended_session(&message) == session {
+                    return Err(Fault::Detached);
                 }
             }
         };
@@ -208,6 +220,12 @@ fn call_params(object: &str, method: &str) -> Value {
         "returnByValue": true,
         "silent": true,
     })
+}
+
+/// The session that an event says has ended.
+fn ended_session(event: &Value) -> Option<&str> {
+    let is_detached = event.get("method").and_then(Value::as_str) == Some(DETACHED_EVENT);
+    event.pointer("/params/sessionId").and_then(Value::as_str).filter(|_| is_detached)
 }
 
 fn result(mut message: Value) -> Result<Value, Fault> {
