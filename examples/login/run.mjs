@@ -1,5 +1,6 @@
 // A login that the agent never sees: starts a site, Chromium and `strongroom serve`, stores a credential as a person
-// would, and then does what an agent does: opens the page, and asks for the login by the credential's name.
+// would, and then does what an agent does: opens the page, looks with the tools of `strongroom mcp` which credential there
+// is for it, and asks for the login by its name.
 //
 //   cargo xtask build
 //   node examples/login/run.mjs [--pictures FOLDER]
@@ -9,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { Agent } from './agent.mjs';
 import { start } from './site.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,12 +36,6 @@ function run(program, options, pattern, stream) {
     }
   });
 }
-const output = (options) => new Promise((resolve, reject) => {
-  const child = spawn(strongroom, options, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.on('data', (data) => { text += data; });
-  child.on('exit', (code) => (code === 0 ? resolve(text) : reject(new Error(`strongroom ended with ${code}`))));
-});
 
 async function main() {
   // A person's side: an account at a site, and the vault that keeps it.
@@ -50,37 +46,37 @@ async function main() {
     '--remote-debugging-port=0', `--user-data-dir=${join(folder, 'profile')}`], /listening on (ws:\S+)/, 'stderr');
   const browser = debuggingUrl.replace('ws:', 'http:').replace(/\/devtools.*/, '');
   const state = join(folder, 'vault');
-  const vault = await run(strongroom, ['serve', '--listen', '127.0.0.1:0', '--state-dir', state,
-    '--browser', `agent=${browser}`, '--allow-port', `example-ledger=${new URL(site).port}`], /listens on (\S+)/, 'stdout');
+  const vault = await run(strongroom, ['serve', '--listen', '127.0.0.1:0', '--state-dir', state], /listens on (\S+)/, 'stdout');
   const admin = (await readFile(join(state, 'admin.token'), 'utf8')).trim();
-  const call = async (token, path, body) => {
-    const response = await fetch(vault + path, {
-      method: body ? 'POST' : 'GET',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: body && JSON.stringify(body),
-    });
-    return response.json();
-  };
-  await call(admin, '/credentials', { name: 'example-ledger', domain: 'localhost',
-    values: { username: user.username, password: user.password }, totp_secret: user.totpSecret });
-  const agent = (await output(['token', 'new', '--name', 'browser-agent', '--scopes', 'read,fill', '--state-dir', state])).trim().split('\n')[0];
+  const stored = await fetch(`${vault}/credentials`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${admin}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'example-ledger', domain: 'localhost',
+      values: { username: user.username, password: user.password }, totp_secret: user.totpSecret }),
+  });
+  if (!stored.ok) throw new Error(`the vault answered ${stored.status}`);
 
-  // The agent's side: it has a browser, a token that gives no values, and the name of a credential.
+  // The agent's side: it has a browser, and tools that give no values. Which browser that is, and that a port of this
+  // machine belongs to the credential, is said by whoever configures the agent.
+  const agent = new Agent(strongroom, ['--state-dir', state, '--scopes', 'read,fill',
+    '--browser', `agent=${browser}`, '--allow-port', `example-ledger=${new URL(site).port}`]);
+  console.log(`agent: the tools are ${(await agent.start()).join(', ')}`);
   const page = await (await fetch(`${browser}/json/new?${encodeURIComponent(site)}`, { method: 'PUT' })).json();
   await loaded(page, site + '/');
   if (pictures) await picture(page, join(pictures, 'before.png'));
-  console.log(`agent: log in at ${site} with example-ledger`);
+  const { items: [credential] } = await agent.call('manage_credentials', { action: 'list', domain: 'localhost' });
+  console.log(`agent: log in at ${site} with ${credential.name}`);
   // A code that expires in the middle of the login would be asked for again; the agent waits for the next one instead.
   const left = 30_000 - (Date.now() % 30_000);
   if (left < 12_000) await new Promise((resolve) => setTimeout(resolve, left));
-  const answer = await call(agent, '/credentials/example-ledger/fill', { page: page.id });
+  const answer = await agent.call('fill_login', { credential: credential.name, page: page.id });
   console.log(JSON.stringify(answer, null, 2));
   await loaded(page, `${site}/ledger`);
   if (pictures) await picture(page, join(pictures, 'after.png'));
   console.log(`agent: the page is now ${site}/ledger`);
-  const seen = JSON.stringify(answer);
+  await agent.stop();
   for (const value of [user.password, user.username, user.totpSecret]) {
-    if (seen.includes(value)) throw new Error('the agent has seen a value');
+    if (agent.heard.includes(value)) throw new Error('the agent has seen a value');
   }
   if (answer.status !== 'submitted' || answer.steps.length !== 3) throw new Error('the login did not go through');
 

@@ -2,6 +2,7 @@
 //! program with its HTTP server ([`Program`], [`Server`]). Both must be built before: `cargo xtask test` does so.
 
 pub mod adapter;
+mod browser;
 mod client;
 pub mod clients;
 mod clock;
@@ -14,6 +15,7 @@ mod store;
 mod vault;
 mod world;
 
+pub use browser::{Chromium, LoginSite};
 pub use client::{Answer, Client};
 pub use clock::FixedClock;
 pub use dice::Dice;

@@ -21,6 +21,7 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Program {
     state: PathBuf,
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 /// What a run of the program left.
@@ -34,7 +35,14 @@ pub struct Output {
 impl Program {
     /// The directory need not exist.
     pub fn on(state: &Path) -> Self {
-        Self { state: state.to_owned() }
+        Self { state: state.to_owned(), environment: Vec::new() }
+    }
+
+    /// The same with a variable in its environment.
+    #[must_use]
+    pub fn with(mut self, variable: &'static str, value: &'static str) -> Self {
+        self.environment.push((variable, value));
+        self
     }
 
     pub fn state(&self) -> &Path {
@@ -54,6 +62,7 @@ impl Program {
         command.args(&arguments[..split]).arg("--state-dir").arg(&self.state).args(&arguments[split..]);
         // Where a back-trace could be printed it must be seen.
         command.env("RUST_BACKTRACE", "1").env_remove("STRONGROOM_STATE_DIR");
+        command.envs(self.environment.iter().copied());
         command
     }
 

@@ -60,7 +60,7 @@ fn each_world_exports_its_interfaces_and_no_other() {
     for world in World::ALL {
         let mut expected = vec![ours("credentials"), ours("manage"), ours("types")];
         if world != World::Agent {
-            expected.extend([ours("supply"), ours("history"), ours("maintenance")]);
+            expected.extend([ours("supply"), ours("login"), ours("history"), ours("maintenance")]);
         }
         if matches!(world, World::Edge | World::EdgeNoAtomics) {
             expected.push("wasi:http/incoming-handler@0.2.12".into());

@@ -28,7 +28,7 @@ fn the_agent_logs_in_and_sees_no_value() {
     let output = Command::new("node").arg(script).env("STRONGROOM_BINARY", Program::binary()).output().unwrap();
     let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}{complaints}");
-    for part in ["\"submitted\"", "\"username\"", "\"password\"", "\"totp\"", "/ledger"] {
+    for part in ["fill_login", "\"submitted\"", "\"username\"", "\"password\"", "\"totp\"", "/ledger"] {
         assert!(said.contains(part), "{part} is missing: {said}");
     }
 }

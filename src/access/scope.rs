@@ -42,7 +42,7 @@ scopes! {
     /// The answers show the metadata of the credential that was changed.
     Write "write" "create, replace, update, delete and restore",
     Supply "supply" "release of stored values, for login flows",
-    /// The host asks for it, which has the browser: no action of the vault does.
+    /// The host fills, which has the browser; the vault supplies and records it.
     Fill "fill" "logins in a browser of the host's, without seeing values",
     /// For the project as a whole, so it can't be restricted.
     Admin "admin" "audit, purge and upkeep of the project's store",

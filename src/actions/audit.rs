@@ -22,12 +22,16 @@ pub const LIMIT_DEFAULT: i64 = 50;
 const SCANNED_MAX: u32 = 5_000;
 /// Events that are read at once, going back in time.
 const STRIDE: u32 = 64;
+/// An event's key: its time, the number of its commit, and its own number in there.
+const KEY_BYTES: usize = 8 + 8 + 4;
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
     Refused(Code),
+    /// Of a login in a browser, whose end comes later. If this stays, the program ended first.
+    Begun,
 }
 
 /// Something that happened; by whom and when is added where it is written.
@@ -36,6 +40,16 @@ pub struct Event {
     /// The credential and the version it has, or had last.
     pub credential: Option<(CredentialId, u64)>,
     pub outcome: Outcome,
+    /// Where a login is made.
+    pub browser: Option<String>,
+}
+
+/// A page that a login filled, or was refused on: nothing is filled then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilledStep {
+    pub origin: String,
+    /// What was filled: `username`, `password`, `totp`, `other`.
+    pub filled: Vec<String>,
 }
 
 /// Numbers of fields of an event; never used again for anything else.
@@ -46,13 +60,18 @@ mod field {
     pub const VERSION: u64 = 4;
     pub const OUTCOME: u64 = 5;
     pub const REQUEST: u64 = 6;
+    pub const BROWSER: u64 = 7;
+    /// For each page: its origin and what was filled there, with spaces between.
+    pub const STEP: u64 = 8;
 }
 
-/// Adds events to a transaction, if it changes anything or is nothing but them, and drops what is over its time.
-pub(super) fn append(vault: &Vault<'_>, transaction: &mut Transaction<'_>, events: &[Event]) -> Result<(), Fault> {
+/// Adds events to a transaction, if it changes anything or is nothing but them, and drops what is over its time. What
+/// stands for the last of them.
+pub(super) fn append(vault: &Vault<'_>, transaction: &mut Transaction<'_>, events: &[Event]) -> Result<String, Fault> {
     let policy = vault.policy;
+    let mut last = String::new();
     if policy.audit == AuditMode::Off || events.is_empty() || Mutation::SkipAudit.is_on() {
-        return Ok(());
+        return Ok(last);
     }
     let now = vault.now();
     let cut = Timestamp(now.0.saturating_sub(policy.audit_ms()));
@@ -61,16 +80,69 @@ pub(super) fn append(vault: &Vault<'_>, transaction: &mut Transaction<'_>, event
         let mut key = now.0.to_be_bytes().to_vec();
         key.extend_from_slice(&transaction.seq().to_be_bytes());
         key.extend_from_slice(&number.to_be_bytes());
+        last = hexadecimal(&key);
         let entry = Entry::new(&key, &event.encode(vault));
         transaction.insert_beside(Index::Audit, entry, &mut |old| old.key.as_slice() < cut.as_slice())?;
     }
     let count = transaction.count(Index::Audit)?;
     let excess = count.saturating_sub(policy.audit_entries);
     transaction.drop_first_leaf(Index::Audit, &mut |entries, next| entries <= excess || next <= cut.as_slice())?;
+    Ok(last)
+}
+
+/// Replaces the event of a login that has begun by one that says how it ended, if it is still there and the caller's.
+pub(super) fn complete(
+    vault: &Vault<'_>,
+    transaction: &mut Transaction<'_>,
+    key: &[u8],
+    outcome: &str,
+    steps: &[FilledStep],
+) -> Result<(), Fault> {
+    let Some(entry) = transaction.get(Index::Audit, key)? else { return Ok(()) };
+    let (event, _) = AuditEntry::of(&entry)?;
+    let is_begun = event.action == Action::Fill.name() && event.outcome == BEGUN;
+    if !is_begun || event.token != vault.principal.name {
+        return Ok(());
+    }
+    let mut completed = Fields::default();
+    for item in fields(&entry.value) {
+        let (number, bytes) = item.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
+        if number != field::OUTCOME {
+            completed.bytes(number, bytes);
+        }
+    }
+    completed.bytes(field::OUTCOME, outcome.as_bytes());
+    for step in steps {
+        completed.bytes(field::STEP, step.to_text().as_bytes());
+    }
+    transaction.insert(Index::Audit, Entry::new(key, &completed.0.bytes))?;
     Ok(())
 }
 
+impl FilledStep {
+    fn to_text(&self) -> String {
+        let mut text = self.origin.clone();
+        for word in &self.filled {
+            text.push(' ');
+            text.push_str(word);
+        }
+        text
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ').map(ToOwned::to_owned);
+        Some(Self { origin: words.next()?, filled: words.collect() })
+    }
+}
+
+/// The word for [`Outcome::Begun`].
+const BEGUN: &str = "begun";
+
 impl Event {
+    pub fn of(action: Action, credential: Option<(CredentialId, u64)>, outcome: Outcome) -> Self {
+        Self { action, credential, outcome, browser: None }
+    }
+
     fn encode(&self, vault: &Vault<'_>) -> Vec<u8> {
         let mut fields = Fields::default();
         fields.bytes(field::TOKEN, vault.principal.name.as_bytes());
@@ -79,11 +151,16 @@ impl Event {
             fields.bytes(field::CREDENTIAL, id.as_bytes());
             fields.number(field::VERSION, *version);
         }
-        if let Outcome::Refused(code) = self.outcome {
-            fields.bytes(field::OUTCOME, code.as_str().as_bytes());
+        match self.outcome {
+            Outcome::Done => {}
+            Outcome::Refused(code) => fields.bytes(field::OUTCOME, code.as_str().as_bytes()),
+            Outcome::Begun => fields.bytes(field::OUTCOME, BEGUN.as_bytes()),
         }
         if let Some(request) = &vault.principal.request_id {
             fields.bytes(field::REQUEST, request.as_bytes());
+        }
+        if let Some(browser) = &self.browser {
+            fields.bytes(field::BROWSER, browser.as_bytes());
         }
         fields.0.bytes
     }
@@ -99,9 +176,14 @@ pub struct AuditEntry {
     /// The id of the credential.
     pub credential: Option<String>,
     pub version: Option<u64>,
-    /// `done`, or the code of the error that refused it.
+    /// `done`, or the code of the error that refused it. Of a login in a browser the status or code of its answer, and
+    /// `begun` until then.
     pub outcome: String,
     pub request_id: Option<String>,
+    /// The operator's name of the browser that a login was made in.
+    pub browser: Option<String>,
+    /// The pages of a login.
+    pub steps: Vec<FilledStep>,
 }
 
 /// Which events to show.
@@ -207,6 +289,8 @@ impl AuditEntry {
                 field::VERSION => event.version = Some(number_of(bytes)?),
                 field::OUTCOME => event.outcome = text(bytes)?,
                 field::REQUEST => event.request_id = Some(text(bytes)?),
+                field::BROWSER => event.browser = Some(text(bytes)?),
+                field::STEP => event.steps.push(FilledStep::parse(&text(bytes)?)?),
                 _ => {}
             }
         }
@@ -217,13 +301,25 @@ impl AuditEntry {
 
 /// A cursor is the key of the last event that was not looked at, and a zero byte behind it, in hexadecimal.
 fn write_cursor(entry: &Entry) -> String {
-    entry.key.iter().chain(&[0]).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&[entry.key.as_slice(), &[0]].concat())
 }
 
 fn read_cursor(text: &str) -> Option<Vec<u8>> {
-    const BYTES: usize = 8 + 8 + 4 + 1;
-    if text.len() != 2 * BYTES || !text.is_ascii() {
+    bytes(text, KEY_BYTES + 1)
+}
+
+/// The key of an event that [`append`] has named.
+pub(super) fn read_key(text: &str) -> Option<Vec<u8>> {
+    bytes(text, KEY_BYTES)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(text: &str, count: usize) -> Option<Vec<u8>> {
+    if text.len() != 2 * count || !text.is_ascii() {
         return None;
     }
-    (0..BYTES).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()).collect()
+    (0..count).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()).collect()
 }

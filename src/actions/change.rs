@@ -1,11 +1,12 @@
 //! The one way a vault is changed, and the audit that is written there.
 
-use super::audit::{Event, Outcome, append};
+use super::audit::{Event, FilledStep, Outcome, append, complete, read_key};
 use super::policy::AuditMode;
 use super::stored::Stored;
 use super::{Action, Vault};
 use crate::catalog::{Fault, Transaction};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
@@ -18,12 +19,12 @@ pub struct Change<'c, 't> {
 impl Change<'_, '_> {
     /// Notes what was done to a credential.
     pub fn note(&mut self, action: Action, stored: &Stored) {
-        self.events.push(Event { action, credential: Some((stored.id, stored.version)), outcome: Outcome::Done });
+        self.events.push(Event::of(action, Some((stored.id, stored.version)), Outcome::Done));
     }
 
     /// Notes what was done to the store as a whole.
     pub fn note_upkeep(&mut self, action: Action) {
-        self.events.push(Event { action, credential: None, outcome: Outcome::Done });
+        self.events.push(Event::of(action, None, Outcome::Done));
     }
 }
 
@@ -60,10 +61,21 @@ impl Vault<'_> {
     /// Records that something was given out, or was refused, where the policy wants that. What can't be recorded is not
     /// given.
     pub(super) fn record_use(&self, action: Action, stored: &Stored, outcome: Outcome) -> Result<()> {
+        self.record(Event::of(action, Some((stored.id, stored.version)), outcome)).map(drop)
+    }
+
+    /// The same for an event of any kind. What stands for it in [`Self::complete_login`].
+    pub(super) fn record(&self, event: Event) -> Result<Option<String>> {
         if self.policy.audit != AuditMode::All {
-            return Ok(());
+            return Ok(None);
         }
-        let event = Event { action, credential: Some((stored.id, stored.version)), outcome };
-        self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event)))
+        let recorded = self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event)));
+        recorded.map(Some)
+    }
+
+    /// Says of a login that has begun how it ended. Only for whoever began it.
+    pub(super) fn complete_login(&self, event: &str, outcome: &str, steps: &[FilledStep]) -> Result<()> {
+        let key = read_key(event).ok_or_else(|| Error::bad_request("event must be what the login began with"))?;
+        self.catalog.commit(|transaction| complete(self, transaction, &key, outcome, steps))
     }
 }

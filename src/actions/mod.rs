@@ -13,6 +13,7 @@ mod indexes;
 mod list;
 #[cfg(not(target_arch = "wasm32"))]
 mod load;
+mod login;
 mod policy;
 mod purge;
 mod put;
@@ -30,7 +31,7 @@ mod verify;
 mod versions;
 mod view;
 
-pub use audit::{AuditEntry, AuditPage, AuditQuery, audit};
+pub use audit::{AuditEntry, AuditPage, AuditQuery, FilledStep, audit};
 pub use create::{NewCredential, create};
 pub use delete::delete;
 pub use get::get;
@@ -38,6 +39,7 @@ pub use health::{Health, health};
 pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, list};
 #[cfg(not(target_arch = "wasm32"))]
 pub use load::load;
+pub use login::{BegunLogin, begin_login, end_login, supply_login};
 pub use policy::{AuditMode, Policy};
 pub use purge::{purge, purge_deleted};
 pub use put::{PutCondition, put};

@@ -2,6 +2,7 @@
 
 use super::audit::Outcome;
 use super::indexes::find;
+use super::stored::Stored;
 use super::totp_code::{CodeOptions, check_in_use, code};
 use super::{Action, Vault};
 use crate::credential::{Selector, Values};
@@ -25,9 +26,22 @@ pub struct Supplied {
 /// Errors: [`Code::OriginRefused`](crate::error::Code::OriginRefused) with the rule that refused, and those of
 /// [`super::totp_code()`] but for the missing secret.
 pub fn supply(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOptions) -> Result<Supplied> {
+    let (stored, supplied) = release(vault, id_or_name, origin, options)?;
+    let outcome = supplied.as_ref().map_or_else(|error| Outcome::Refused(error.code()), |_| Outcome::Done);
+    vault.record_use(Action::Supply, &stored, outcome)?;
+    supplied
+}
+
+/// What [`supply`] does, unrecorded: the credential, and what of it the origin may have.
+pub(super) fn release(
+    vault: &Vault<'_>,
+    id_or_name: &str,
+    origin: &str,
+    options: CodeOptions,
+) -> Result<(Stored, Result<Supplied>)> {
     let selector = Selector::parse(id_or_name)?;
     let origin = vault.origin(origin)?;
-    let (stored, supplied) = vault.catalog.read(|snapshot| {
+    vault.catalog.read(|snapshot| {
         let stored = find(vault, snapshot, &selector)?;
         if let Err(refusal) = check_in_use(&stored).and_then(|()| origin.check(stored.hosts())) {
             return Ok((stored, Err(refusal)));
@@ -46,8 +60,5 @@ pub fn supply(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOp
             totp,
         };
         Ok((stored, Ok(supplied)))
-    })?;
-    let outcome = supplied.as_ref().map_or_else(|error| Outcome::Refused(error.code()), |_| Outcome::Done);
-    vault.record_use(Action::Supply, &stored, outcome)?;
-    supplied
+    })
 }

@@ -61,6 +61,7 @@ actions! {
     Restore "restore" Write changes,
     Purge "purge" Admin changes,
     Supply "supply" Supply reads,
+    Fill "fill" Fill reads,
     Audit "audit" Admin reads,
     Init "init" Admin changes,
     Verify "verify" Admin reads,

@@ -58,6 +58,8 @@ impl wit::Guest for Component {
             version: entry.version,
             outcome: entry.outcome,
             request_id: entry.request_id,
+            browser: entry.browser,
+            steps: entry.steps.into_iter().map(Into::into).collect(),
         });
         Ok(wit::AuditPage { events: events.collect(), next: page.next })
     }

@@ -23,6 +23,8 @@ mod history;
 #[cfg(feature = "edge")]
 mod http;
 #[cfg(feature = "vault")]
+mod login;
+#[cfg(feature = "vault")]
 mod maintenance;
 mod platform;
 #[cfg(feature = "vault")]

@@ -67,6 +67,21 @@ pub fn audit_page(page: &AuditPage) -> String {
                     }
                     event.text("outcome", &entry.outcome);
                     event.optional_text("request_id", entry.request_id.as_deref());
+                    event.optional_text("browser", entry.browser.as_deref());
+                    if !entry.steps.is_empty() {
+                        event.array("steps", |steps| {
+                            for step in &entry.steps {
+                                steps.object(|object| {
+                                    object.text("origin", &step.origin);
+                                    object.array("filled", |filled| {
+                                        for word in &step.filled {
+                                            filled.text(word);
+                                        }
+                                    });
+                                });
+                            }
+                        });
+                    }
                 });
             }
         });

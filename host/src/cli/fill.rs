@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 use strongroom_host::Result;
-use strongroom_host::fill::{self, Policies};
+use strongroom_host::fill::{self, Login, Policies};
 use strongroom_login::{Browser, Failure, FieldSelector, Request};
 
 #[derive(Args)]
@@ -86,9 +86,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let setup = open_prepared(&arguments.common, Begin::No)?;
     let asked = fill::Arguments { credential: arguments.credential, browser: None, request };
-    let result = block_on(async {
-        Ok(fill::fill(setup.component.clone(), setup.services.clone(), browser, policies, asked).await)
-    })?;
+    // A browser that is named by its address has no name; the audit calls the caller the host.
+    let login = Login { browser, browser_name: None, caller: "host".to_owned(), policies, place: None };
+    let result =
+        block_on(async { Ok(fill::fill(setup.component.clone(), setup.services.clone(), login, asked).await) })?;
     match result {
         Ok(answer) => {
             line(&pretty(&answer.to_json().to_string()))?;

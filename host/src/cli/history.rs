@@ -174,6 +174,8 @@ pub fn audit(arguments: AuditArguments) -> Result<ExitCode> {
                     "version": event.version,
                     "outcome": event.outcome,
                     "request_id": event.request_id,
+                    "browser": event.browser,
+                    "steps": event.steps.iter().map(|step| json!({ "origin": step.origin, "filled": step.filled })).collect::<Vec<_>>(),
                 });
                 line(&shown.to_string())?;
             }

@@ -1,9 +1,11 @@
 //! `strongroom mcp`: the tools for agents over standard input and output, the usual way for clients to start a local
 //! server. No port and no token: whoever can start it on the state directory may. Works beside a running server.
 //!
-//! The tools and their results are the component's own (`strongroom::tool`); the protocol is the SDK's.
+//! The tools and their results are the component's own (`strongroom::tool`), but for `fill_login`, which is the host's as it
+//! has the browsers; the protocol is the SDK's.
 
 use super::Common;
+use super::browsers;
 use super::setup::{Begin, Setup, block_on, open_prepared};
 use anyhow::Context;
 use clap::Args;
@@ -21,6 +23,7 @@ use strongroom::error::{Code, Error};
 use strongroom::json::Members;
 use strongroom::settings;
 use strongroom::tool::{self, Actions, Call, Tool, ToolResult};
+use strongroom_host::fill::{self, Fills};
 use strongroom_host::{Config, Result, StateConfig};
 
 /// What the session is called in the log and the audit.
@@ -30,9 +33,13 @@ const TTL_MS: u64 = 3_600_000;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What the client may do, separated by commas: read (list, get), totp (codes), write (create, update, delete)
+    /// What the client may do, separated by commas: read (list, get), totp (codes), write (create, update, delete), fill
+    /// (log in in a browser that --browser names)
     #[arg(long, value_name = "SCOPES", default_value = "read,totp")]
     scopes: String,
+
+    #[command(flatten)]
+    login: browsers::Login,
 
     #[command(flatten)]
     common: Common,
@@ -42,6 +49,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let scopes = arguments.scopes.split(',').map(str::trim).collect::<Vec<_>>().join("+");
     let scopes = Scopes::parse(&scopes)
         .with_context(|| format!("--scopes: the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))?;
+    let (browsers, policies) = arguments.login.read()?;
+    let fills = Some(Fills::new(browsers, policies)).filter(|fills| scopes.contains(Scope::Fill) && !fills.is_empty());
+    let fills = fills.map(Arc::new);
     let grant = Grant { name: NAME.to_owned(), scopes, expiry: None, restriction: Restriction::NONE };
     let mut setup = open_prepared(&arguments.common, Begin::No)?;
     // The component itself holds every call to the scopes; what is listed here only follows them.
@@ -49,9 +59,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let allowed = Actions::allowed(&Principal::from(grant));
     block_on(async {
         // The SDK's errors can hold what the client sent, so they are not shown.
-        let server = Server { setup, allowed }.serve(rmcp::transport::stdio()).await;
+        let server = Server { setup, allowed, fills: fills.clone() }.serve(rmcp::transport::stdio()).await;
         let server = server.map_err(|_| anyhow::anyhow!("the client did not begin as the protocol wants it"))?;
-        server.waiting().await.context("the session broke off")?;
+        let ended = server.waiting().await;
+        // Values must not stay in a page because the client has gone.
+        if let Some(fills) = fills {
+            fills.finish().await;
+        }
+        ended.context("the session broke off")?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -72,6 +87,8 @@ impl Config for OnBehalf {
 struct Server {
     setup: Setup,
     allowed: Actions,
+    /// For a client with the scope `fill`, where there are browsers.
+    fills: Option<Arc<Fills>>,
 }
 
 impl ServerHandler for Server {
@@ -86,7 +103,10 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        let own = self.fills.iter().map(|_| fill::tool::definition());
         let tools = serde_json::from_str(&tool::list(self.allowed))
+            .map(|tools: Vec<Value>| Value::Array(tools.into_iter().chain(own).collect()))
+            .and_then(serde_json::from_value)
             .map_err(|_| ErrorData::internal_error("the tools cannot be listed", None))?;
         let mut list = ListToolsResult::with_all_items(tools);
         list.ttl_ms = Some(TTL_MS);
@@ -99,9 +119,12 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let tool = Tool::find(&request.name, self.allowed)
-            .ok_or_else(|| ErrorData::invalid_params("there is no tool of this name for this session", None))?;
-        let result = self.call(tool, request.arguments.unwrap_or_default()).await;
+        let arguments = request.arguments.unwrap_or_default();
+        let result = match (&self.fills, Tool::find(&request.name, self.allowed)) {
+            (Some(fills), _) if request.name == fill::tool::NAME => self.log_in(fills, &arguments).await,
+            (_, Some(tool)) => self.call(tool, arguments).await,
+            _ => return Err(ErrorData::invalid_params("there is no tool of this name for this session", None)),
+        };
         let text = vec![ContentBlock::text(result.text.as_str())];
         let structured = result.structured().and_then(|json| serde_json::from_str(json).ok());
         let mut answer = if result.is_error { CallToolResult::error(text) } else { CallToolResult::success(text) };
@@ -120,6 +143,12 @@ impl Server {
         arguments.insert("action".into(), call.action().into());
         let answer = self.manage(&Value::Object(arguments).to_string()).await;
         call.finish(answer)
+    }
+
+    async fn log_in(&self, fills: &Fills, arguments: &JsonObject) -> ToolResult {
+        let (component, services) = (self.setup.component.clone(), self.setup.services.clone());
+        let result = async { fills.run(component, services, NAME, fill::Arguments::parse_all(arguments)?).await };
+        fill::tool::result(&result.await)
     }
 
     /// Runs an action in a fresh instance of the component.

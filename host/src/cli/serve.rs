@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use strongroom_host::Result;
+use strongroom_host::fill::Fills;
 #[cfg(unix)]
 use strongroom_host::serve::UnixSocket;
-use strongroom_host::serve::fill::Fills;
 use strongroom_host::serve::{Limit, Listener, Options, Server, Sites, Tls};
 use tokio::net::{TcpListener, lookup_host};
 use tracing_appender::non_blocking::ErrorCounter;

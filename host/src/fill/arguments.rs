@@ -1,7 +1,6 @@
 //! What a caller may say about a login, as JSON: `null` is absent, numbers and booleans may be text, and what is not
 //! known is ignored, as clients and models add some.
 
-use super::failure;
 use serde_json::{Map, Value};
 use std::time::Duration;
 use strongroom_login::{Failure, FieldSelector, Request};
@@ -49,7 +48,7 @@ impl Arguments {
 }
 
 fn bad(message: &str) -> Failure {
-    failure("bad_request", message)
+    Failure::new("bad_request", message)
 }
 
 fn member<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value> {

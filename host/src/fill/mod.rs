@@ -3,6 +3,7 @@
 
 mod arguments;
 mod operator;
+mod record;
 pub mod tool;
 mod vault;
 
@@ -11,29 +12,100 @@ pub use operator::{Browsers, Policies, is_origin};
 
 use crate::component::Component;
 use crate::instance::Services;
+use std::sync::Arc;
+use strongroom::error::Code;
 use strongroom_login::{Answer, Browser, Failure};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vault::Vault;
 
-/// Logs in with a credential. `services` say which project it is in and for whom it is asked.
+/// Logins at a time. Each takes seconds, of which the component works milliseconds.
+const MAX_FILLS: usize = 16;
+
+/// The browsers that logins are made in, and what the operator allows there.
+pub struct Fills {
+    browsers: Browsers,
+    policies: Policies,
+    places: Arc<Semaphore>,
+}
+
+impl Fills {
+    pub fn new(browsers: Browsers, policies: Policies) -> Self {
+        Self { browsers, policies, places: Arc::new(Semaphore::new(MAX_FILLS)) }
+    }
+
+    /// Whether there is no browser to log in in.
+    pub fn is_empty(&self) -> bool {
+        self.browsers.is_empty()
+    }
+
+    /// Logs in with a credential in the browser that the arguments name. `services` say which project it is in and for whom
+    /// it is asked, who needs the scope `fill`; `caller` is who that is, for the log.
+    pub async fn run(
+        &self,
+        component: Component,
+        services: Services,
+        caller: &str,
+        arguments: Arguments,
+    ) -> Result<Answer, Failure> {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return Err(Failure::new(Code::Contended.as_str(), "too many logins are running; nothing was filled"));
+        };
+        let (name, browser) = self.browsers.find(arguments.browser.as_deref())?;
+        let login = Login {
+            browser: browser.clone(),
+            browser_name: Some(name.to_owned()),
+            caller: caller.to_owned(),
+            policies: self.policies.clone(),
+            place: Some(place),
+        };
+        fill(component, services, login, arguments).await
+    }
+
+    /// Waits for the logins that are running, of callers that have gone, too. None takes much longer than a minute.
+    pub async fn finish(&self) {
+        let _ = self.places.acquire_many(MAX_FILLS as u32).await;
+    }
+}
+
+/// Where a login is made, and for whom.
+pub struct Login {
+    pub browser: Browser,
+    /// The operator's name of it, for the log and the audit.
+    pub browser_name: Option<String>,
+    /// Whoever asks, for the log.
+    pub caller: String,
+    pub policies: Policies,
+    /// Held as long as it runs.
+    pub place: Option<OwnedSemaphorePermit>,
+}
+
+/// Logs in with a credential.
 ///
-/// Runs to its end even if the caller goes away: values must not stay in a page.
+/// One event of the audit stands for the whole call, where the settings want it: there before any value is given out, and
+/// completed at the end. Runs to its end even if the caller goes away: values must not stay in a page.
 pub async fn fill(
     component: Component,
     services: Services,
-    browser: Browser,
-    policies: Policies,
+    login: Login,
     arguments: Arguments,
 ) -> Result<Answer, Failure> {
     let running = tokio::spawn(async move {
         let vault = Vault { component, services, id_or_name: arguments.credential };
-        let (id, name) = vault.find().await?;
-        let policy = policies.of(&id, &name);
-        strongroom_login::fill(&browser, &arguments.request, &policy, &vault).await
+        let begun = vault.begin(login.browser_name.as_deref()).await;
+        let (result, id) = match begun {
+            Ok(begun) => {
+                let policy = login.policies.of(&begun.id, &begun.name);
+                let result = strongroom_login::fill(&login.browser, &arguments.request, &policy, &vault).await;
+                if let Some(event) = begun.event {
+                    vault.end(&event, record::outcome(&result), record::steps(&result)).await;
+                }
+                (result, Some(begun.id))
+            }
+            Err(failure) => (Err(failure), None),
+        };
+        record::log(&login.caller, login.browser_name.as_deref(), id.as_deref(), &result);
+        drop(login.place);
+        result
     });
-    running.await.unwrap_or_else(|_| Err(failure("internal", "the login broke off")))
-}
-
-/// A failure that is not the page's.
-pub fn failure(code: &str, message: &str) -> Failure {
-    Failure { code: code.to_owned(), message: message.to_owned(), pages: Vec::new(), steps: Vec::new() }
+    running.await.unwrap_or_else(|_| Err(Failure::new("internal", "the login broke off")))
 }

@@ -6,8 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use strongroom::access::is_word;
 use strongroom_login::{Browser, Failure, Policy};
 
-use super::failure;
-
 /// The browsers by their names.
 #[derive(Clone, Debug, Default)]
 pub struct Browsers(BTreeMap<String, Browser>);
@@ -31,7 +29,7 @@ impl Browsers {
 
     /// The one of this name; without a name, the only one.
     pub fn find(&self, name: Option<&str>) -> Result<(&str, &Browser), Failure> {
-        let missing = |message| failure("browser_not_configured", message);
+        let missing = |message| Failure::new("browser_not_configured", message);
         match name {
             Some(name) => {
                 let found = self.0.get_key_value(name);

@@ -1,6 +1,8 @@
 //! The tool `fill_login`, for servers of the host's own that have browsers.
 
 use serde_json::{Value, json};
+use strongroom::tool::ToolResult;
+use strongroom_login::{Answer, Failure};
 
 pub const NAME: &str = "fill_login";
 
@@ -85,6 +87,14 @@ pub fn definition() -> Value {
             "readOnlyHint": false, "destructiveHint": false, "idempotentHint": false, "openWorldHint": true,
         },
     })
+}
+
+/// The answer, or the failure, as the JSON that all faces answer.
+pub fn result(result: &Result<Answer, Failure>) -> ToolResult {
+    match result {
+        Ok(answer) => ToolResult { text: answer.to_json().to_string(), is_error: false },
+        Err(failure) => ToolResult { text: failure.to_json().to_string(), is_error: true },
+    }
 }
 
 #[cfg(test)]

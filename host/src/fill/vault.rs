@@ -1,6 +1,7 @@
-//! The component as the place where values come from.
+//! The component as the place where values come from, and where a login is recorded.
 
-use super::failure;
+use super::record::Step;
+use crate::bindings::vault::exports::strongroom::vault::login::{Begun, FilledStep};
 use crate::bindings::vault::exports::strongroom::vault::types::{CodeOptions as Wishes, Error};
 use crate::component::Component;
 use crate::instance::Services;
@@ -15,28 +16,43 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Its id and name, by which the operator allows things.
-    pub async fn find(&self) -> Result<(String, String), Failure> {
-        let found = async {
+    /// Its id and name, by which the operator allows things. From here on the login is recorded, where the settings want
+    /// it.
+    pub async fn begin(&self, browser: Option<&str>) -> Result<Begun, Failure> {
+        let begun = async {
             let mut instance = self.component.vault(&self.services).await.map_err(|error| broken(&error))?;
-            let credentials = instance.exports.strongroom_vault_credentials();
-            let found = credentials.call_get(instance.store.call(), &self.id_or_name).await;
-            found.map_err(|error| broken(&error))?.map_err(refusal)
+            let login = instance.exports.strongroom_vault_login();
+            let begun = login.call_begin(instance.store.call(), &self.id_or_name, browser).await;
+            begun.map_err(|error| broken(&error))?.map_err(refusal)
         };
-        let found = found.await.map_err(|refusal| failure(&refusal.code, &refusal.message))?;
-        Ok((found.id, found.name))
+        begun.await.map_err(|refusal| Failure::new(&refusal.code, &refusal.message))
+    }
+
+    /// Records how it ended. It has ended whether that succeeds or not; what can't be completed still says that it began.
+    pub async fn end(&self, event: &str, outcome: &str, steps: Vec<Step>) {
+        let steps: Vec<_> =
+            steps.into_iter().map(|step| FilledStep { origin: step.origin, filled: step.filled }).collect();
+        let ended = async {
+            let mut instance = self.component.vault(&self.services).await.map_err(|error| broken(&error))?;
+            let login = instance.exports.strongroom_vault_login();
+            let ended = login.call_end(instance.store.call(), event, outcome, &steps).await;
+            ended.map_err(|error| broken(&error))?.map_err(refusal)
+        };
+        if let Err(refusal) = ended.await {
+            tracing::error!(target: "strongroom", "the end of a login was not recorded: {}", refusal.code);
+        }
     }
 }
 
 impl Supplier for Vault {
     async fn supply(&self, origin: &str, code: Option<CodeOptions>) -> Result<Supplied, Refusal> {
         let mut instance = self.component.vault(&self.services).await.map_err(|error| broken(&error))?;
-        let supply = instance.exports.strongroom_vault_supply();
+        let login = instance.exports.strongroom_vault_login();
         let wishes = code.map(|code| Wishes {
             min_valid_seconds: u16::try_from(code.min_valid_seconds).unwrap_or(u16::MAX),
             exclusive: code.exclusive,
         });
-        let supplied = supply.call_supply(instance.store.call(), &self.id_or_name, origin, wishes).await;
+        let supplied = login.call_supply(instance.store.call(), &self.id_or_name, origin, wishes).await;
         let supplied = supplied.map_err(|error| broken(&error))?.map_err(refusal)?;
         let has_code = supplied.totp.is_some();
         // Without wishes a code is made all the same, and forgotten here.

@@ -3,48 +3,31 @@
 
 use super::Server;
 use crate::config::Config;
-use crate::fill::{self, Arguments, Browsers, Policies, failure};
+use crate::fill::{Arguments, Fills};
 use crate::instance::Services;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use strongroom::access::{self, Grant, Scope, Scopes, TokenEntry};
+use strongroom::access::{self, Scope, TokenEntry};
 use strongroom::error::Code;
 use strongroom::http::status;
 use strongroom::settings;
 use strongroom::time::Timestamp;
 use strongroom_login::{Answer, Failure};
-use tokio::sync::Semaphore;
-
-/// Logins at a time. Each takes seconds, of which the component works milliseconds.
-const MAX_FILLS: usize = 16;
-
-/// The browsers that logins are made in, and what the operator allows there.
-pub struct Fills {
-    browsers: Browsers,
-    policies: Policies,
-    places: Semaphore,
-}
-
-impl Fills {
-    pub fn new(browsers: Browsers, policies: Policies) -> Self {
-        Self { browsers, policies, places: Semaphore::new(MAX_FILLS) }
-    }
-}
 
 /// Answers if it is this route and a browser is configured; `services` are the request's own. All else is the component's
 /// to answer: to it there is no such route.
 pub async fn answer(server: &Server, services: &Services, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-    let fills = server.fills.as_ref().filter(|fills| !fills.browsers.is_empty())?;
+    let fills = server.fills.as_ref().filter(|fills| !fills.is_empty())?;
     let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
     let result = match token(server, services, request) {
         Some(token) if token.grant.scopes.contains(Scope::Fill) => {
             run(server, fills, &token, credential, request.body()).await
         }
-        Some(_) => Err(failure(Code::Forbidden.as_str(), "the caller has not the scope fill")),
-        None => Err(failure(Code::Unauthorized.as_str(), "a known bearer token is required")),
+        Some(_) => Err(Failure::new(Code::Forbidden.as_str(), "the caller has not the scope fill")),
+        None => Err(Failure::new(Code::Unauthorized.as_str(), "a known bearer token is required")),
     };
     Some(respond(result))
 }
@@ -63,37 +46,9 @@ async fn run(
     credential: String,
     body: &Bytes,
 ) -> Result<Answer, Failure> {
-    let Ok(_place) = fills.places.try_acquire() else {
-        return Err(failure(Code::Contended.as_str(), "too many logins are running; nothing was filled"));
-    };
     let arguments = Arguments::parse(credential, &object(body)?)?;
-    let (name, browser) = fills.browsers.find(arguments.browser.as_deref())?;
     let services = on_behalf(&server.services, token);
-    let result =
-        fill::fill(server.component.clone(), services, browser.clone(), fills.policies.clone(), arguments).await;
-    report(&token.grant.name, name, &result);
-    result
-}
-
-/// One line for each login. Origins are as the browser writes them, and hold nothing else.
-fn report(token: &str, browser: &str, result: &Result<Answer, Failure>) {
-    let (outcome, credential, steps) = match result {
-        Ok(answer) => (answer.status.as_str(), answer.credential.0.as_str(), &answer.steps),
-        Err(failure) => (failure.code.as_str(), "-", &failure.steps),
-    };
-    let steps: Vec<String> = steps
-        .iter()
-        .map(|step| {
-            let roles: Vec<_> = step.filled.iter().map(|role| role.kind()).collect();
-            let origin: String = step.origin.chars().filter(char::is_ascii_graphic).take(300).collect();
-            format!("{origin}:{}:{}", roles.join("+"), step.values_left.as_str())
-        })
-        .collect();
-    let steps = if steps.is_empty() { "-".to_owned() } else { steps.join(",") };
-    tracing::info!(
-        target: "strongroom",
-        "login {outcome} credential={credential} browser={browser} steps={steps} token={token}"
-    );
+    fills.run(server.component.clone(), services, &token.grant.name, arguments).await
 }
 
 /// The credential in the path.
@@ -121,11 +76,10 @@ fn object(body: &Bytes) -> Result<Map<String, Value>, Failure> {
         return Ok(Map::new());
     }
     serde_json::from_slice(body)
-        .map_err(|_| failure(Code::BadRequest.as_str(), "the body must be a JSON object, or empty"))
+        .map_err(|_| Failure::new(Code::BadRequest.as_str(), "the body must be a JSON object, or empty"))
 }
 
-/// The services of an instance that acts for a token: in its project, within its restriction, and with what a login
-/// needs.
+/// The services of an instance that acts for a token: in its project, with its scopes and within its restriction.
 fn on_behalf(services: &Services, token: &TokenEntry) -> Services {
     Services { config: Arc::new(OnBehalf::of(services.config.clone(), token)), ..services.clone() }
 }
@@ -138,9 +92,7 @@ struct OnBehalf {
 
 impl OnBehalf {
     fn of(inner: Arc<dyn Config>, token: &TokenEntry) -> Self {
-        let scopes = Scopes::NONE.with(Scope::Read).with(Scope::Supply);
-        let caller = Grant { scopes, ..token.grant.clone() };
-        Self { inner, project: token.project.as_str().to_owned(), caller: caller.to_string() }
+        Self { inner, project: token.project.as_str().to_owned(), caller: token.grant.to_string() }
     }
 }
 
@@ -237,6 +189,6 @@ mod tests {
         assert_eq!(config.get("strongroom_keys").unwrap().unwrap(), "k");
         assert_eq!(config.get("strongroom_project").unwrap().unwrap(), "p-1");
         let caller = config.get("strongroom_caller").unwrap().unwrap();
-        assert_eq!(caller, "agent:read+supply:expiry=1800000000:domains=a.example");
+        assert_eq!(caller, "agent:read+fill:expiry=1800000000:domains=a.example");
     }
 }

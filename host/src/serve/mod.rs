@@ -7,7 +7,7 @@
 mod body;
 mod connection;
 mod connections;
-pub mod fill;
+mod fill;
 mod limits;
 mod listener;
 mod metrics;
@@ -28,6 +28,7 @@ pub use tls::Tls;
 use crate::Result;
 use crate::call::CALL_TIME_LIMIT;
 use crate::component::Component;
+use crate::fill::Fills;
 use crate::instance::Services;
 use crate::token::Entry;
 use body::Budget;
@@ -103,7 +104,7 @@ pub struct Server {
     calls: Limiter,
     supplies: Limiter,
     metrics: Metrics,
-    fills: Option<fill::Fills>,
+    fills: Option<Fills>,
 }
 
 impl Server {
@@ -127,7 +128,7 @@ impl Server {
 
     /// Lets it log in in browsers, too.
     #[must_use]
-    pub fn with_fills(self, fills: fill::Fills) -> Self {
+    pub fn with_fills(self, fills: Fills) -> Self {
         Self { fills: Some(fills), ..self }
     }
 

@@ -44,6 +44,12 @@ impl Config for StateConfig {
             "strongroom_http_origins" => std::env::var("STRONGROOM_HTTP_ORIGINS").unwrap_or_default(),
             "strongroom_allowed_hosts" => std::env::var("STRONGROOM_ALLOWED_HOSTS").unwrap_or_default(),
             "strongroom_allowed_origins" => std::env::var("STRONGROOM_ALLOWED_ORIGINS").unwrap_or_default(),
+            // How whoever runs the program wants it kept.
+            settings::HISTORY_VERSIONS
+            | settings::HISTORY_DAYS
+            | settings::AUDIT
+            | settings::AUDIT_ENTRIES
+            | settings::AUDIT_DAYS => std::env::var(key.to_ascii_uppercase()).unwrap_or_default(),
             _ => return Ok(None),
         }))
     }

@@ -5,6 +5,7 @@ mod access;
 mod conditions;
 mod description;
 mod faults;
+mod logins;
 mod malformed;
 mod operations;
 mod repetition;

@@ -1,0 +1,170 @@
+//! A login that the host makes has one event in the audit, whatever it supplies in between, and none of its values is
+//! given out where that can't be written.
+
+use super::world::{CANARY, SEED, World};
+use crate::access::{Grant, Principal};
+use crate::actions::{CodeOptions, FilledStep, Vault, begin_login, end_login, supply_login};
+use crate::error::{Code, Result};
+use crate::platform::{Platform, SystemRandom};
+use crate::seal::Sealer;
+use crate::settings;
+use crate::store::memory::MemoryStore;
+use crate::store::{CompareAndSwap, KeyPage, Store, StoreError};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde_json::{Value, json};
+
+/// A world that records uses, with a credential.
+fn world() -> World {
+    let world = World::default();
+    world.set(settings::AUDIT, "all");
+    world.create("login", Some(SEED));
+    world
+}
+
+/// Runs on the vault for a caller, on a store.
+fn on<T>(store: &dyn Store, world: &World, caller: &str, run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
+    let sealer: Sealer = settings::sealer(world, settings::project(world)?)?;
+    let principal = Principal::from(Grant::parse(caller).unwrap());
+    let platform = Platform { store, clock: world, random: &SystemRandom };
+    run(&Vault::new(platform, &sealer, &principal).with_settings(world)?)
+}
+
+fn run<T>(world: &World, run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
+    on(&world.store, world, "agent:fill", run)
+}
+
+fn step(origin: &str, filled: &[&str]) -> FilledStep {
+    FilledStep { origin: origin.into(), filled: filled.iter().map(|word| String::from(*word)).collect() }
+}
+
+/// Events of logins and releases, the newest first.
+fn uses(world: &World) -> Vec<Value> {
+    let events = world.get("/audit").json["events"].as_array().unwrap().clone();
+    events.into_iter().filter(|event| event["action"] == "fill" || event["action"] == "supply").collect()
+}
+
+#[test]
+fn one_event_for_a_login_of_several_pages() {
+    let world = world();
+    let begun = run(&world, |vault| begin_login(vault, "login", Some("agent-1"))).unwrap();
+    let event = begun.event.unwrap();
+    let [recorded] = &uses(&world)[..] else { panic!() };
+    assert_eq!((&recorded["outcome"], &recorded["token"]), (&json!("begun"), &json!("agent")));
+    assert_eq!((&recorded["browser"], recorded.get("steps")), (&json!("agent-1"), None));
+    for page in ["https://example.com", "https://login.example.com", "https://evil.test"] {
+        let supplied = run(&world, |vault| supply_login(vault, "login", page, CodeOptions::default()));
+        assert_eq!(supplied.is_ok(), page.ends_with("example.com"));
+    }
+    let steps = [step("https://example.com", &["username", "password"]), step("https://evil.test", &[])];
+    run(&world, |vault| end_login(vault, &event, "origin_refused", &steps)).unwrap();
+    let [recorded] = &uses(&world)[..] else { panic!() };
+    assert_eq!(recorded["outcome"], "origin_refused");
+    assert_eq!((&recorded["credential"], &recorded["version"]), (&json!(begun.id), &json!(1)));
+    let expected = json!([
+        {"origin": "https://example.com", "filled": ["username", "password"]},
+        {"origin": "https://evil.test", "filled": []},
+    ]);
+    assert_eq!(recorded["steps"], expected);
+    // It has ended: nobody says otherwise afterwards.
+    run(&world, |vault| end_login(vault, &event, "submitted", &[])).unwrap();
+    assert_eq!(uses(&world)[0]["outcome"], "origin_refused");
+}
+
+#[test]
+fn only_whoever_began_it_ends_it() {
+    let world = world();
+    let event = run(&world, |vault| begin_login(vault, "login", None)).unwrap().event.unwrap();
+    on(&world.store, &world, "other:fill", |vault| end_login(vault, &event, "submitted", &[])).unwrap();
+    assert_eq!(uses(&world)[0]["outcome"], "begun");
+    // Nor is any other event one of a login.
+    on(&world.store, &world, "agent:supply", |vault| {
+        crate::actions::supply(vault, "login", "https://evil.test", CodeOptions::default())
+    })
+    .map(drop)
+    .unwrap_err();
+    let refused = uses(&world).remove(0);
+    assert_eq!((&refused["action"], &refused["outcome"]), (&json!("supply"), &json!("origin_refused")));
+    for (event, outcome, steps) in [
+        ("", "submitted", Vec::new()),
+        (&event[2..], "submitted", Vec::new()),
+        (&event, CANARY.repeat(9).as_str(), Vec::new()),
+        (&event, "two words", Vec::new()),
+        (&event, "submitted", Vec::from([step("https://a b", &[])])),
+        (&event, "submitted", Vec::from([step("https://a", &["two words"])])),
+        (&event, "submitted", (0..6).map(|_| step("https://a", &[])).collect()),
+    ] {
+        let error = run(&world, |vault| end_login(vault, event, outcome, &steps)).unwrap_err();
+        assert!(error.code() == Code::BadRequest && !error.message().contains(CANARY), "{error:?}");
+    }
+    // What is over its number by then stays forgotten.
+    let unknown = "00".repeat(20);
+    run(&world, |vault| end_login(vault, &unknown, "submitted", &[])).unwrap();
+    assert_eq!(uses(&world).len(), 2);
+}
+
+#[test]
+fn what_never_begins_is_an_error_and_recorded_like_other_uses() {
+    let world = world();
+    let begin = |name: &str, browser| run(&world, |vault| begin_login(vault, name, browser));
+    assert_eq!(begin("missing", None).unwrap_err().code(), Code::NotFound);
+    assert_eq!(begin("login", Some("a b")).unwrap_err().code(), Code::BadRequest);
+    assert!(uses(&world).is_empty());
+    world.patch("/credentials/login", json!({"archived": true}));
+    assert_eq!(begin("login", None).unwrap_err().code(), Code::Archived);
+    assert_eq!(uses(&world)[0]["outcome"], "archived");
+}
+
+#[test]
+fn nothing_is_recorded_where_uses_are_not() {
+    let world = world();
+    for mode in ["changes", "off"] {
+        world.set(settings::AUDIT, mode);
+        assert_eq!(run(&world, |vault| begin_login(vault, "login", None)).unwrap().event, None);
+    }
+    assert!(uses(&world).is_empty());
+}
+
+/// A store that can be read only.
+struct ReadOnly<'s>(&'s MemoryStore);
+
+impl Store for ReadOnly<'_> {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreError> {
+        Err(StoreError::AccessDenied)
+    }
+
+    fn delete(&self, _: &str) -> Result<(), StoreError> {
+        Err(StoreError::AccessDenied)
+    }
+
+    fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
+        Err(StoreError::AccessDenied)
+    }
+
+    fn compare_and_swap<'a>(&'a self, _: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
+        Err(StoreError::AccessDenied)
+    }
+
+    fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        self.0.list_keys(cursor)
+    }
+
+    fn has_atomics(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_begun() {
+    let world = world();
+    let store = ReadOnly(&world.store);
+    let begin = || on(&store, &world, "agent:fill", |vault| begin_login(vault, "login", None));
+    assert!(begin().is_err());
+    world.set(settings::AUDIT, "changes");
+    assert!(begin().is_ok());
+}
