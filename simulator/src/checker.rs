@@ -156,31 +156,40 @@ impl Checker {
         // What was lost took its ids along.
         let newest = if self.host.has_atomics() { self.newest.as_str() } else { "" };
         let bounds = Bounds { newest, latest_ms: clock_ms.1 };
-        // The first root may come with nothing in it; after that only walks commit without a change: they pin what they
-        // read.
-        let may_be_idle = (was_absent || !self.host.has_atomics())
-            && (record.action.is_change() || matches!(record.action, Action::Init { .. }))
-            || record.action.is_walk();
+        // The first root may come with nothing in it. After that walks commit without a change, for they pin what they
+        // read, and so do changes that lost to others: they say so in the root.
+        let is_first = was_absent || !self.host.has_atomics();
+        let may_be_idle = record.action.is_walk()
+            || record.action.is_change() && (is_first || overlapped)
+            || matches!(record.action, Action::Init { .. }) && is_first;
         let (mut found, mut why) = (None, String::new());
         for base in bases.rev() {
             let before = &self.commits[base];
             let effect = record.action.effect(before, record.rules);
-            let after = match assemble(&shown, before, &effect, &record.action, record.rules) {
-                Ok(after) => after,
+            let is_written_down = |after: &Snapshot| {
+                shown.events == after.audit.len() || self.audit_ends && shown.events <= after.audit.len()
+            };
+            if !matches!(effect, Effect::Refused(_) | Effect::Nothing) {
+                match assemble(&shown, before, &effect, &record.action, record.rules) {
+                    Ok(after) => {
+                        if effect.explains(before, &after, bounds, record.rules) && is_written_down(&after) {
+                            found = Some((after, Some(effect)));
+                            break;
+                        }
+                    }
+                    Err(unexplained) => why = unexplained,
+                }
+            }
+            if !may_be_idle {
+                continue;
+            }
+            let mut idle = match assemble(&shown, before, &Effect::Nothing, &record.action, record.rules) {
+                Ok(idle) => idle,
                 Err(unexplained) => {
                     why = unexplained;
                     continue;
                 }
             };
-            let changes = !matches!(effect, Effect::Refused(_) | Effect::Nothing);
-            let is_written_down = |after: &Snapshot| {
-                shown.events == after.audit.len() || self.audit_ends && shown.events <= after.audit.len()
-            };
-            if changes && effect.explains(before, &after, bounds, record.rules) && is_written_down(&after) {
-                found = Some((after, Some(effect)));
-                break;
-            }
-            let mut idle = after;
             idle.audit.clone_from(&before.audit);
             if record.action == Action::Sweep {
                 let sweep =
@@ -188,7 +197,7 @@ impl Checker {
                 let written = shown.events.saturating_sub(before.audit.len()).min(SWEEP_EVENTS);
                 idle.audit.extend(std::iter::repeat_n(Rc::new(sweep), written));
             }
-            if may_be_idle && Effect::Nothing.explains(before, &idle, bounds, record.rules) && is_written_down(&idle) {
+            if Effect::Nothing.explains(before, &idle, bounds, record.rules) && is_written_down(&idle) {
                 found.get_or_insert((idle, None));
             }
         }

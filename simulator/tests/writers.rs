@@ -22,6 +22,8 @@ use strongroom::store::{CompareAndSwap, KeyPage, Store, StoreError, Swap};
 use strongroom::time::Timestamp;
 
 const CREATES: usize = 50;
+/// A writer's own work between two operations, in microseconds, at least.
+const WORK_US: u64 = 10;
 const STACK_BYTES: usize = 512 * 1024;
 
 /// How long an operation takes.
@@ -55,6 +57,8 @@ struct Slow<'w> {
     delays: Delays,
     counts: &'w Counts,
     dice: Cell<u64>,
+    /// The writer's own work between two operations: this, and at most five times as long.
+    work_us: u64,
 }
 
 #[derive(Default)]
@@ -69,7 +73,7 @@ impl Slow<'_> {
     fn timed<T>(&self, micros: u64, operation: impl FnOnce() -> T) -> T {
         // The work between two operations, so that no two writers stay in step.
         self.dice.set(next(self.dice.get()));
-        self.yielder.suspend(Pause::Time(10 + (self.dice.get() >> 33) % 40));
+        self.yielder.suspend(Pause::Time(self.work_us * (10 + (self.dice.get() >> 33) % 40) / 10));
         let answer = if self.delays.is_serial { 0 } else { micros / 2 };
         self.yielder.suspend(Pause::Store(micros - answer));
         let result = operation();
@@ -170,8 +174,19 @@ struct Outcome {
     writes: u64,
 }
 
-/// Lets so many writers create their credentials at once.
+/// Lets so many writers create `CREATES` credentials each at once.
 fn play(delays: Delays, writers: usize) -> Outcome {
+    play_for(delays, writers, 1, |_, number| number < CREATES)
+}
+
+/// Lets so many writers create credentials at once, each as long as `goes_on` with its number and the credential's says;
+/// the first one's own work takes `slowness` times as long.
+fn play_for(
+    delays: Delays,
+    writers: usize,
+    slowness: u64,
+    goes_on: impl Fn(usize, usize) -> bool + Clone + 'static,
+) -> Outcome {
     let (store, sealer, counts) = (Rc::new(MemoryStore::default()), Rc::new(sealer()), Rc::new(Counts::default()));
     let now = Rc::new(Now::default());
     prepare(&store, &sealer);
@@ -179,14 +194,15 @@ fn play(delays: Delays, writers: usize) -> Outcome {
     let mut coroutines: Vec<_> = (0..writers)
         .map(|writer| {
             let (store, sealer, counts, now) = (store.clone(), sealer.clone(), counts.clone(), now.clone());
-            let (refused, slowest) = (refused.clone(), slowest.clone());
+            let (refused, slowest, goes_on) = (refused.clone(), slowest.clone(), goes_on.clone());
             let stack = DefaultStack::new(STACK_BYTES).unwrap();
             Some(Coroutine::with_stack(stack, move |yielder, ()| {
                 let dice = Cell::new(writer as u64 + 1);
-                let slow = Slow { store: &store, yielder, delays, counts: &counts, dice };
+                let work_us = if writer == 0 { WORK_US * slowness } else { WORK_US };
+                let slow = Slow { store: &store, yielder, delays, counts: &counts, dice, work_us };
                 let random = Numbers(RefCell::new(1000 + writer as u64));
                 let host = Principal::host();
-                for number in 0..CREATES {
+                for number in (0..).take_while(|number| goes_on(writer, *number)) {
                     let vault = Vault::new(Platform { store: &slow, clock: &*now, random: &random }, &sealer, &host);
                     let begin = now.0.get();
                     if create(&vault, credential(writer, number), None).is_err() {
@@ -277,4 +293,17 @@ fn writers_side_by_side_end_and_are_half_as_fast_as_one() {
     // Past the capture of the test harness.
     let _ = write!(std::io::stdout(), "{table}");
     assert!(!is_slow, "{table}");
+}
+
+/// A purge or a long update beside quick creates, or a writer on a busy machine.
+#[test]
+fn a_writer_many_times_slower_than_the_others_ends() {
+    for delays in [SQLITE, NETWORK] {
+        let is_done = Rc::new(Cell::new(false));
+        let outcome = play_for(delays, 2, 20, move |writer, number| {
+            is_done.set(is_done.get() || (writer == 0 && number == 1));
+            !is_done.get()
+        });
+        assert_eq!(outcome.refused, 0, "{}", delays.name);
+    }
 }

@@ -96,7 +96,12 @@ impl<'a> Catalog<'a> {
                 }
                 Replaced::Lost(newer) => {
                     dead.append(&mut written);
+                    let had_turn = turn.is_some();
                     base = self.queue_up(newer, &mut turn, true)?;
+                    if had_turn && !base.state.queue()?.is_busy {
+                        self.announce(base)?;
+                        base = self.root_to_build_on()?;
+                    }
                 }
             }
         }
