@@ -58,6 +58,13 @@ impl Vault<'_> {
         })
     }
 
+    /// Records what is about to be done to a record that no commit replaces. That comes first, whatever becomes of it: what
+    /// can't be recorded is not done.
+    pub(super) fn record_upkeep(&self, action: Action, stored: &Stored) -> Result<()> {
+        let event = Event { action, credential: Some((stored.id, stored.version)), outcome: Outcome::Done };
+        self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event)))
+    }
+
     /// Records that something was given out, or was refused, where the policy wants that. What can't be recorded is not
     /// given.
     pub(super) fn record_use(&self, action: Action, stored: &Stored, outcome: Outcome) -> Result<()> {

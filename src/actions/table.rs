@@ -60,6 +60,7 @@ actions! {
     Versions "versions" Read reads,
     Restore "restore" Write changes,
     Purge "purge" Admin changes,
+    ResetExclusive "reset_exclusive" Admin changes,
     Supply "supply" Supply reads,
     Fill "fill" Fill reads,
     Audit "audit" Admin reads,

@@ -4,7 +4,7 @@ use super::audit::Outcome;
 use super::indexes::find;
 use super::stored::Stored;
 use super::{Action, Vault};
-use crate::catalog::{Claim, Fault};
+use crate::catalog::{Claim, Fault, RecordRef};
 use crate::credential::Selector;
 use crate::error::{Code, Error, Result};
 use crate::time::Timestamp;
@@ -29,14 +29,16 @@ pub fn totp_code(vault: &Vault<'_>, id_or_name: &str, options: CodeOptions) -> R
     let (stored, code) = vault.catalog.read(|snapshot| {
         let stored = find(vault, snapshot, &selector)?;
         check_in_use(&stored)?;
-        let totp = stored
-            .totp(vault.sealer)?
-            .ok_or_else(|| Error::new(Code::TotpNotConfigured, "the credential has no totp_secret"))?;
+        let totp = stored.totp(vault.sealer)?.ok_or_else(not_configured)?;
         let code = code(vault, &stored, &totp, options)?;
         Ok((stored, code))
     })?;
     vault.record_use(Action::TotpCode, &stored, Outcome::Done)?;
     Ok(code)
+}
+
+pub(super) fn not_configured() -> Error {
+    Error::new(Code::TotpNotConfigured, "the credential has no totp_secret")
 }
 
 /// Errors: [`Code::Archived`].
@@ -83,25 +85,32 @@ fn expiring(vault: &Vault<'_>, code: &OneTimeCode) -> Error {
 }
 
 fn claim(vault: &Vault<'_>, stored: &Stored, code: &OneTimeCode) -> Result<(), Fault> {
-    let not_supported = || Error::new(Code::NotSupported, "exclusive needs a key-value store with compare-and-swap");
-    if !vault.platform.store.has_atomics() {
-        return Err(not_supported().into());
-    }
-    // A secret that was stored by a build without compare-and-swap has no claim record.
-    let record = stored.claim.ok_or_else(not_supported)?;
-    match vault.catalog.claim(record, code.step)? {
-        Claim::Granted => Ok(()),
+    let (error, next_step) = match vault.catalog.claim(claim_record(vault, stored)?, code.step)? {
+        Claim::Granted => return Ok(()),
         Claim::Taken { next_step } => {
-            let free_at = Timestamp::from_seconds(next_step.saturating_mul(u64::from(code.period)));
-            Err(Error::new(Code::CodeTaken, "an exclusive caller already got the code of this time step")
-                .retry_after(seconds_until(vault.now(), free_at))
-                .into())
+            (Error::new(Code::CodeTaken, "an exclusive caller already got the code of this time step"), next_step)
         }
-        Claim::ClockBehind => {
-            let message = "codes of later time steps were given out: the clock runs behind";
-            Err(Error::new(Code::ClockBehind, message).retry_after(u32::from(code.period)).into())
+        Claim::ClockBehind { next_step } => {
+            let message = "an exclusive caller already got a code of more than two time steps ahead: this clock runs \
+                           behind, or another one ran ahead, after which reset_exclusive (scope admin; on the command \
+                           line: strongroom reset-exclusive) makes codes available again";
+            (Error::new(Code::ClockBehind, message), next_step)
         }
-    }
+    };
+    Err(error.retry_after(seconds_until(vault.now(), step_begins(next_step, code.period))).into())
+}
+
+/// The record in which time steps are claimed. Errors: [`Code::NotSupported`].
+pub(super) fn claim_record(vault: &Vault<'_>, stored: &Stored) -> Result<RecordRef> {
+    // A secret that was stored by a build without compare-and-swap has no claim record.
+    stored
+        .claim
+        .filter(|_| vault.platform.store.has_atomics())
+        .ok_or_else(|| Error::new(Code::NotSupported, "exclusive needs a key-value store with compare-and-swap"))
+}
+
+pub(super) fn step_begins(step: u64, period: u16) -> Timestamp {
+    Timestamp::from_seconds(step.saturating_mul(u64::from(period)))
 }
 
 /// Whole seconds, rounded up and at least 1.

@@ -2,7 +2,8 @@
 //!
 //! One small cell per credential with a TOTP secret, written before the commit that installs the secret. The same rule
 //! as for the root decides who got a step; an unclear outcome means no code. Steps only grow, so a clock that is set
-//! back gives no step twice.
+//! back gives no step twice. After a clock that was far ahead, a reset makes the steps of now available again; the steps
+//! that were given lately are remembered one by one, so that it gives none of them twice, whatever the clocks say.
 
 use super::cell::{Cell, CommitId, Found, History, Replaced};
 use super::fault::Fault;
@@ -16,7 +17,7 @@ use crate::seal::{Purpose, Sealer, corrupt};
 use crate::store::StoreError;
 use alloc::vec::Vec;
 
-/// How many claims back a caller can find out what became of its own.
+/// How many claims back a caller can find out what became of its own, and how many given steps outlive a reset.
 const CLAIMS_REMEMBERED: usize = 64;
 /// Tries before giving way to other callers.
 const REBASES_MAX: u32 = 16;
@@ -30,8 +31,8 @@ pub enum Claim {
     Granted,
     /// Another caller has it; the first step that can be had is this one.
     Taken { next_step: u64 },
-    /// A step far ahead was given out already.
-    ClockBehind,
+    /// A step far ahead was given out already; the first step that can be had is this one.
+    ClockBehind { next_step: u64 },
 }
 
 /// Which steps were given out.
@@ -39,13 +40,41 @@ pub enum Claim {
 struct Claims {
     seq: u64,
     history: History,
-    /// The newest step that was given to anybody.
+    /// The newest step that was given since the last reset: with all before it, it is used up.
     last_step: u64,
+    /// The highest steps that were given, whenever that was; ascending.
+    given: Vec<u64>,
 }
 
 impl Claims {
     fn new(id: CommitId) -> Self {
-        Self { seq: 1, history: History::new(id), last_step: 0 }
+        Self { seq: 1, history: History::new(id), last_step: 0, given: Vec::new() }
+    }
+
+    /// The first step from this one on that nobody was given.
+    fn first_free(&self, step: u64) -> u64 {
+        let mut free = step.max(self.last_step + 1);
+        while self.given.contains(&free) {
+            free += 1;
+        }
+        free
+    }
+
+    /// The state in which this step is the newest that was given.
+    fn with_given(&self, id: CommitId, step: u64) -> Self {
+        let mut next = self.with_last_step(id, step);
+        if let Err(at) = next.given.binary_search(&step) {
+            next.given.insert(at, step);
+        }
+        let excess = next.given.len().saturating_sub(CLAIMS_REMEMBERED);
+        next.given.drain(..excess);
+        next
+    }
+
+    fn with_last_step(&self, id: CommitId, last_step: u64) -> Self {
+        let mut next = Self { seq: self.seq + 1, last_step, ..self.clone() };
+        next.history.advance(id, CLAIMS_REMEMBERED);
+        next
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -53,14 +82,17 @@ impl Claims {
         writer.u64(self.seq);
         self.history.encode(&mut writer);
         writer.u64(self.last_step);
+        self.given.iter().for_each(|step| writer.number(*step));
         writer.bytes
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let (seq, history) = (reader.u64()?, History::decode(&mut reader)?);
-        let claims = Self { seq, history, last_step: reader.u64()? };
-        reader.end()?;
+        let mut claims = Self { seq, history, last_step: reader.u64()?, given: Vec::new() };
+        while !reader.is_empty() {
+            claims.given.push(reader.number()?);
+        }
         Some(claims)
     }
 }
@@ -101,25 +133,49 @@ impl Records<'_> {
 
     /// Claims a time step. Errors: [`Code::OutcomeUnknown`], [`Code::Contended`] (both: no code), and those of the store.
     pub fn claim(&self, record: RecordRef, step: u64) -> Result<Claim, Fault> {
+        self.replace_claims(record, &mut |claims, id| {
+            let next_step = claims.first_free(step);
+            if claims.last_step > step.saturating_add(STEPS_AHEAD_MAX) {
+                return (Claim::ClockBehind { next_step }, None);
+            }
+            if next_step > step {
+                return (Claim::Taken { next_step }, None);
+            }
+            (Claim::Granted, Some(claims.with_given(id, step)))
+        })
+    }
+
+    /// Makes this step the newest that counts as given, if later ones were; returns the first one that can be had.
+    /// Errors: those of a claim.
+    pub fn reset_claim(&self, record: RecordRef, step: u64) -> Result<u64, Fault> {
+        self.replace_claims(record, &mut |claims, id| {
+            if claims.last_step <= step {
+                return (claims.first_free(step), None);
+            }
+            let reset = claims.with_last_step(id, step);
+            (reset.first_free(step), Some(reset))
+        })
+    }
+
+    /// Replaces the state by what `change` makes of it, again when another one came first; nothing where it makes
+    /// nothing of it.
+    fn replace_claims<T>(
+        &self,
+        record: RecordRef,
+        change: &mut dyn FnMut(&Claims, CommitId) -> (T, Option<Claims>),
+    ) -> Result<T, Fault> {
         let key = self.keys.record(record);
         let mut found = self.claims(record)?;
         for _ in 0..=REBASES_MAX {
-            let last_step = found.state.last_step;
-            if last_step > step.saturating_add(STEPS_AHEAD_MAX) {
-                return Ok(Claim::ClockBehind);
-            }
-            if last_step >= step {
-                return Ok(Claim::Taken { next_step: last_step + 1 });
-            }
             let id = self.random()?;
-            let mut next = Claims { last_step: step, seq: found.state.seq + 1, ..found.state.clone() };
-            next.history.advance(id, CLAIMS_REMEMBERED);
+            let (answer, next) = change(&found.state, id);
+            let Some(next) = next else { return Ok(answer) };
             let replaced = self.replace(&key, found, &next, id);
             if replaced.is_err() && Mutation::CodeOnUnclearClaim.is_on() {
-                return Ok(Claim::Granted);
+                return Ok(answer);
             }
             match replaced? {
-                Replaced::Done => return Ok(Claim::Granted),
+                Replaced::Done => return Ok(answer),
                 Replaced::Lost(seen) => found = seen,
             }
         }
@@ -130,5 +186,45 @@ impl Records<'_> {
 
     fn claims(&self, record: RecordRef) -> Result<Found<'_, Claims>, Fault> {
         self.current(&self.keys.record(record))?.ok_or(Fault::Missing(Kind::Claim))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(last_step: u64, given: &[u64]) -> Claims {
+        Claims { last_step, given: given.to_vec(), ..Claims::new([1; 8]) }
+    }
+
+    #[test]
+    fn the_highest_steps_are_remembered() {
+        let mut claims = claims(0, &[]);
+        let steps = (1..=CLAIMS_REMEMBERED as u64 + 10).map(|step| 60_000_000 + step);
+        // One that a clock far ahead got outlives all others.
+        for step in core::iter::once(90_000_000).chain(steps) {
+            claims = claims.with_given([2; 8], step);
+        }
+        assert_eq!(claims.given.len(), CLAIMS_REMEMBERED);
+        assert_eq!((claims.given.first(), claims.given.last()), (Some(&60_000_012), Some(&90_000_000)));
+        let read = Claims::decode(&claims.encode()).unwrap();
+        assert_eq!((read.last_step, &read.given), (60_000_074, &claims.given));
+        assert_eq!(read.history.back(0), Some([2; 8]));
+    }
+
+    #[test]
+    fn the_first_free_step_is_none_that_was_given() {
+        for (last_step, given, step, free) in
+            [(0, &[][..], 5, 5), (5, &[5], 5, 6), (5, &[5], 3, 6), (5, &[5, 6, 8], 5, 7), (5, &[5, 6, 8], 8, 9)]
+        {
+            assert_eq!(claims(last_step, given).first_free(step), free, "{last_step} {given:?} {step}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_before_the_steps_were_remembered_opens() {
+        let bytes = claims(7, &[]).encode();
+        assert_eq!(Claims::decode(&bytes).unwrap().last_step, 7);
+        assert!(Claims::decode(&bytes[..bytes.len() - 1]).is_none());
     }
 }

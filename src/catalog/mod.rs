@@ -147,6 +147,11 @@ impl<'a> Catalog<'a> {
         self.records.claim(record, step)
     }
 
+    /// Takes back what a clock that was ahead did to a claim record; see [`Records::reset_claim`].
+    pub fn reset_claim(&self, record: RecordRef, step: u64) -> Result<u64, Fault> {
+        self.records.reset_claim(record, step)
+    }
+
     /// Whether the vault was ever written to. Errors: those of a read.
     pub fn is_written(&self) -> Result<bool> {
         Ok(self.newest_root_bytes()?.is_some())

@@ -68,6 +68,10 @@ impl wit::Guest for Component {
         Ok(perform(Action::Purge, |vault| actions::purge(vault, &id_or_name, expected_version))?)
     }
 
+    fn reset_exclusive(id_or_name: String) -> Result<u64, Error> {
+        Ok(perform(Action::ResetExclusive, |vault| actions::reset_exclusive(vault, &id_or_name))?.0)
+    }
+
     fn purge_deleted() -> Result<(u64, bool), Error> {
         Ok(perform(Action::Purge, actions::purge_deleted)?)
     }

@@ -36,6 +36,7 @@ impl Call<'_> {
             Action::Versions => self.versions(),
             Action::Restore => self.restore(),
             Action::Purge => self.purge(),
+            Action::ResetExclusive => self.reset_exclusive(),
             Action::Audit => self.audit(),
             // No route leads here.
             _ => Err(Error::not_found()),
@@ -181,6 +182,11 @@ impl Call<'_> {
         };
         let code = actions::totp_code(self.vault, self.id_or_name, options)?;
         Ok(Response::json(200, json::totp_code(&code)))
+    }
+
+    fn reset_exclusive(&self) -> Result<Response> {
+        let available_at = actions::reset_exclusive(self.vault, self.id_or_name)?;
+        Ok(Response::json(200, json::availability(available_at)))
     }
 
     fn supply(&self) -> Result<Response> {

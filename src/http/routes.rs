@@ -38,6 +38,7 @@ pub const TABLE: &[Row] = &[
     row("/credentials/{id_or_name}/totp-code", "GET", Target::Action(Action::TotpCode)),
     row("/credentials/{id_or_name}/versions", "GET", Target::Action(Action::Versions)),
     row("/credentials/{id_or_name}/restore", "POST", Target::Action(Action::Restore)),
+    row("/credentials/{id_or_name}/reset-exclusive", "POST", Target::Action(Action::ResetExclusive)),
     row("/credentials/{id_or_name}/supply", "POST", Target::Action(Action::Supply)),
     row("/audit", "GET", Target::Action(Action::Audit)),
     row("/health", "GET", Target::Action(Action::Health)),

@@ -3,6 +3,7 @@
 use super::writer::{Array, Object, array, object};
 use crate::actions::{AuditPage, CredentialView, Page, Supplied};
 use crate::error::Error;
+use crate::time::Timestamp;
 use crate::totp::{Encoder, OneTimeCode};
 use alloc::string::String;
 
@@ -87,6 +88,11 @@ pub fn audit_page(page: &AuditPage) -> String {
         });
         root.optional_text("next", page.next.as_deref());
     })
+}
+
+/// From when on exclusive codes are to be had.
+pub fn availability(available_at: Timestamp) -> String {
+    object(|root| root.text("available_at", &available_at.to_rfc3339()))
 }
 
 /// That a credential is gone.

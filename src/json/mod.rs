@@ -9,7 +9,9 @@ mod requests;
 mod tree;
 mod writer;
 
-pub use answers::{audit_page, credential, credentials, deletion, error, page, supplied, totp_code, versions};
+pub use answers::{
+    audit_page, availability, credential, credentials, deletion, error, page, supplied, totp_code, versions,
+};
 pub use members::Members;
 pub use requests::{changes, code_options, list_query, new_credential, version};
 pub use tree::{DEPTH_MAX, Json, VALUES_MAX, parse};

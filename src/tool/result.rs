@@ -71,7 +71,6 @@ fn advice(code: Code, actions: Actions) -> Option<&'static str> {
         | Code::StorageUninitialised
         | Code::Misconfigured
         | Code::ClockUnset
-        | Code::ClockBehind
         | Code::Internal => "Whoever runs the vault has to repair this; do not retry.",
         _ => return None,
     })

@@ -5,6 +5,7 @@ mod access;
 mod conditions;
 mod description;
 mod faults;
+mod guessing;
 mod logins;
 mod malformed;
 mod operations;
