@@ -174,6 +174,13 @@ impl Vault {
         })
     }
 
+    /// When exclusive codes are to be had again.
+    pub fn reset_exclusive(&self, id_or_name: &str) -> Result<u64, Error> {
+        self.typed(async |i| {
+            i.exports.strongroom_vault_maintenance().call_reset_exclusive(i.store.call(), id_or_name).await
+        })
+    }
+
     /// All events, newest first.
     pub fn audit(&self) -> Result<Vec<Event>, Error> {
         let mut query =

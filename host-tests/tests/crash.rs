@@ -117,6 +117,13 @@ fn exclusive_code(vault: &Vault) -> Called<()> {
     call.map(|answer| answer.map(|_| ()))
 }
 
+fn reset_exclusive(vault: &Vault) -> Called<()> {
+    let name = sample(0).name;
+    let call = vault
+        .call(async |i| i.exports.strongroom_vault_maintenance().call_reset_exclusive(i.store.call(), &name).await);
+    call.map(|answer| answer.map(|_| ()))
+}
+
 fn sweep(vault: &Vault) -> Called<()> {
     let mut next = None;
     loop {
@@ -293,6 +300,49 @@ fn an_exclusive_code_is_given_once_or_not_at_all() {
             "depth {depth}, exclusive code: {crashes} crashes, the step was free after {free}, taken after {taken}"
         );
         assert!(free > 0 && taken > 0);
+    }
+}
+
+/// However it ends, no step is given twice, and the next call ends what was blocked.
+#[test]
+fn a_reset_of_exclusive_codes_happens_or_not() {
+    const STEP: u64 = 30_000;
+    const FAR: u64 = NOW + 1_000 * STEP;
+    for depth in 1..=3 {
+        let vault = vault_of_depth(depth);
+        exclusive_code(&vault).unwrap().unwrap();
+        vault.clock.set(FAR);
+        exclusive_code(&vault).unwrap().unwrap();
+        vault.clock.set(NOW);
+        let before = vault.store.entries(BUCKET);
+        let known = vault.ids();
+        let old = vault.contents(&known);
+        let (mut blocked, mut reset) = (0, 0);
+        let crashes = at_every_operation(&vault, &before, reset_exclusive, |at| {
+            let context = format!("depth {depth}, reset, crash {at}");
+            vault.verify().unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            assert_eq!(vault.contents(&known), old, "{context}");
+            match exclusive_code(&vault).unwrap().unwrap_err().code {
+                ErrorCode::ClockBehind => blocked += 1,
+                ErrorCode::CodeTaken => {
+                    reset += 1;
+                    // What happened is on record.
+                    assert_eq!(vault.audit().unwrap()[0].action, "reset_exclusive", "{context}");
+                }
+                other => panic!("{context}: {other:?}"),
+            }
+            reset_exclusive(&vault).unwrap().unwrap();
+            assert_eq!(exclusive_code(&vault).unwrap().unwrap_err().code, ErrorCode::CodeTaken, "{context}");
+            for (now, is_free) in [(NOW + STEP, true), (FAR - STEP, true), (FAR, false), (FAR + STEP, true)] {
+                vault.clock.set(now);
+                assert_eq!(exclusive_code(&vault).unwrap().is_ok(), is_free, "{context}");
+            }
+            vault.clock.set(NOW);
+            vault.sweep().unwrap();
+            assert_tidy(&vault, &context);
+        });
+        println!("depth {depth}, reset: {crashes} crashes, {blocked} before it, {reset} after it");
+        assert!(blocked > 0 && reset > 0);
     }
 }
 

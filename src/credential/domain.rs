@@ -95,6 +95,11 @@ impl Domain {
         self.0.parse::<IpAddr>().is_ok()
     }
 
+    /// Whether it is a name without a dot, as in a local network.
+    pub(crate) fn is_single_label(&self) -> bool {
+        !self.0.contains(['.', ':'])
+    }
+
     /// The name with one label less in front; `None` for a single label and for an address.
     pub(crate) fn parent(&self) -> Option<Self> {
         let (_, parent) = self.0.split_once('.').filter(|_| !self.is_address())?;
@@ -147,6 +152,12 @@ mod tests {
             ("nas", "nas"),
             ("http://NAS:5001/", "nas"),
             ("nas.", "nas"),
+            ("nas:5001/ui", "nas"),
+            ("https://nas/ui", "nas"),
+            ("localhost/ui", "localhost"),
+            ("[::1]/ui", "::1"),
+            ("127.0.0.1/ui", "127.0.0.1"),
+            ("https://[2001:db8::1]/", "2001:db8::1"),
             ("raspberry-pi", "raspberry-pi"),
             ("localhost", "localhost"),
             ("LOCALHOST:3000", "localhost"),
@@ -218,6 +229,32 @@ mod tests {
             (&long_label, "labels of 1"),
             (&too_long, "253"),
             ("https:/example.com", "port"),
+            ("https//example.com/login", "must begin with"),
+            ("http//nas", "must begin with"),
+            ("N/A", "must begin with"),
+            ("nas?x", "must begin with"),
+            ("//example.com/login", "name a host"),
+            ("://example.com", "name a host"),
+            ("htps://example.com", "scheme https or http"),
+            ("chrome://FirefoxAccounts", "scheme https or http"),
+            ("moz-extension://1234/", "scheme https or http"),
+            ("file:///etc/passwd", "scheme https or http"),
+            ("ssh://example.com", "scheme https or http"),
+            ("cmd://example.com", "scheme https or http"),
+            ("app://com.example.app", "scheme https or http"),
+            ("view-source:https://example.com/", "port"),
+            ("about:blank", "port"),
+            ("https://example.com;https://other.test", "made of"),
+            ("<https://example.com>", "made of"),
+            ("\"example.com\"", "made of"),
+            ("example.com\u{feff}", "xn--"),
+            ("\u{212a}.example", "xn--"),
+            ("\u{17f}ite.example", "xn--"),
+            ("\u{130}site.example", "xn--"),
+            ("http://[fe80::1%25eth0]/", "address"),
+            ("[::1].", "port"),
+            ("0177.0.0.1", "address"),
+            ("127.1", "address"),
             ("ops@example.com", "an @"),
             ("a@b@example.com", "an @"),
             ("https://a@b@example.com/", "an @"),

@@ -23,6 +23,7 @@ pub(crate) enum Scheme {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostError {
     Scheme,
+    SchemeMissing,
     Missing,
     International,
     Character,
@@ -65,7 +66,13 @@ impl SiteUrl {
         if host.is_empty() {
             return Err(HostError::Missing);
         }
-        Ok(Self { scheme, has_user_info, host: Domain::from_url_host(host)?, port })
+        let host = Domain::from_url_host(host)?;
+        // `https//example.com` has lost its colon, and `n/a` is no host.
+        let has_path = authority.len() < rest.len();
+        if scheme.is_none() && port.is_none() && has_path && host.is_single_label() && !host.is_loopback() {
+            return Err(HostError::SchemeMissing);
+        }
+        Ok(Self { scheme, has_user_info, host, port })
     }
 }
 
@@ -74,6 +81,7 @@ impl HostError {
     pub fn rule(self) -> &'static str {
         match self {
             HostError::Scheme => "must be a host of the web, or a URL of the scheme https or http: an app is neither",
+            HostError::SchemeMissing => "must begin with http:// or https:// where a host of one label has a path",
             HostError::Missing => "must name a host",
             HostError::International => "must give this international name in its A-label form (xn--...)",
             HostError::Character => "must be made of letters, digits, hyphens, underscores and dots",

@@ -34,7 +34,9 @@ impl Parameters {
                 "totp_secret must be one secret: otpauth-migration:// holds several; export them one by one",
             ));
         }
-        if !scheme.eq_ignore_ascii_case("otpauth") {
+        // Safari's, with which a site asks for the password manager that the system has.
+        let is_ours = ["otpauth", "apple-otpauth"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
+        if !is_ours {
             return Err(Error::bad_request(NOT_OURS));
         }
         let rest = without_fragment(rest)?;
@@ -54,12 +56,14 @@ impl Parameters {
         Ok(found)
     }
 
-    /// A pair of name and value. Names are matched in upper or lower case, or a `Digits=8` would be ignored and the codes
-    /// be wrong.
+    /// A pair of name and value. Names are matched in upper or lower case, with what line breaks left in them and behind a
+    /// question mark of the label, or a `Digits=8` would be ignored and the codes be wrong.
     fn read(&mut self, pair: &str) -> Result<()> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = percent_decoded(name)?;
-        let is = |expected: &str| name.expose().trim().eq_ignore_ascii_case(expected);
+        let name = name.expose().rsplit('?').next().map_or("", after_escape);
+        let name: String = name.chars().filter(|character| !character.is_whitespace()).collect();
+        let is = |expected: &str| name.eq_ignore_ascii_case(expected);
         if is("secret") {
             let value = percent_decoded(value)?;
             if value.expose().trim().is_empty() {
@@ -72,18 +76,24 @@ impl Parameters {
             set(&mut self.algorithm, algorithm.ok_or(Error::bad_request(rule))?)
         } else if is("digits") {
             // Whether five are right depends on the encoder, which may come later.
-            let digits = number(percent_decoded(value)?.expose());
+            let digits = number(percent_decoded(value)?.expose().trim());
             let digits = digits.and_then(|digits| if digits == 5 { Some(5) } else { checked_digits(digits) });
             set(&mut self.digits, digits.ok_or(Error::bad_request(DIGITS))?)
         } else if is("period") {
-            let period = number(percent_decoded(value)?.expose()).and_then(checked_period);
+            let period = number(percent_decoded(value)?.expose().trim()).and_then(checked_period);
             let rule = "totp_secret: the URI's period must be 5 to 3600 seconds";
             set(&mut self.period, period.ok_or(Error::bad_request(rule))?)
         } else if is("encoder") {
-            if !percent_decoded(value)?.expose().eq_ignore_ascii_case("steam") {
+            if !percent_decoded(value)?.expose().trim().eq_ignore_ascii_case("steam") {
                 return Err(Error::bad_request("totp_secret: the URI's encoder must be steam, or absent"));
             }
             set(&mut self.encoder, Encoder::Steam)
+        } else if is("epoch") || is("t0") {
+            // RFC 6238, section 4.2: where the time steps begin. PHP's OTPHP writes it.
+            if percent_decoded(value)?.expose().trim() != "0" {
+                return Err(Error::bad_request("totp_secret: the URI's epoch must be 0, or absent"));
+            }
+            Ok(())
         } else {
             Ok(())
         }

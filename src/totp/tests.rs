@@ -106,6 +106,10 @@ mod secrets {
             ("quoted", "\"JBSWY3DPEHPK3PXP\"", "digits 2 to 7"),
             ("hexadecimal", "3132333435363738393031323334353637383930", "digits 2 to 7"),
             ("with its name", "secret=JBSWY3DPEHPK3PXP", "digits 2 to 7"),
+            ("KeeOtp's form", "key=JBSWY3DPEHPK3PXP&step=60&size=8", "digits 2 to 7"),
+            ("KeeOtp's form, the key alone", "key=JBSWY3DPEHPK3PXP", "digits 2 to 7"),
+            ("KeeTrayTOTP's form", "JBSWY3DPEHPK3PXP;30;S", "digits 2 to 7"),
+            ("base64, as in a maFile of Steam", "SlBTV1kzRFBFSFBLM1BYUA==", "digits 2 to 7"),
         ] {
             let error = refusal(parse(text));
             assert_eq!(error.code(), Code::BadRequest, "{case}");
@@ -183,6 +187,31 @@ mod uris {
             ("HTML escape, twice", format!("otpauth://totp/x?{secret}&amp;amp;digits=8"), "SHA1/8/30"),
             ("HTML escape by number", format!("otpauth://totp/x?{secret}&#38;digits=8&#x26;period=60"), "SHA1/8/60"),
             ("space in front of a name", format!("otpauth://totp/x?{secret}& digits=8&+period=60"), "SHA1/8/60"),
+            ("HTML escape, percent-encoded", format!("otpauth://totp/x?{secret}&amp%3Bdigits=8"), "SHA1/8/30"),
+            ("line breaks", format!("otpauth://totp/x?{secret}&dig\r\n its=8\n&period=60 "), "SHA1/8/60"),
+            ("question mark in the label", format!("otpauth://totp/who?me?digits=8&{secret}"), "SHA1/8/30"),
+            ("question mark in front", format!("otpauth://totp/x??digits=8&{secret}"), "SHA1/8/30"),
+            ("Apple's scheme", format!("apple-otpauth://totp/Example:a?{secret}&digits=8&issuer=Example"), "SHA1/8/30"),
+            ("steps that begin at 0", format!("otpauth://totp/x?{secret}&epoch=0&t0=0"), "SHA1/6/30"),
+            ("FreeOTP", format!("otpauth://totp/a?{secret}&algorithm=SHA1&digits=6&period=30&lock=false"), "SHA1/6/30"),
+            (
+                "Aegis",
+                format!("otpauth://totp/Example%3Aa?period=30&digits=8&algorithm=SHA256&{secret}&issuer=Example"),
+                "SHA256/8/30",
+            ),
+            (
+                "Ente",
+                format!(
+                    "otpauth://totp/Example:a?algorithm=sha512&digits=7&issuer=E&period=60&{secret}&codeDisplay=%7B%22pinned%22%3Afalse%7D"
+                ),
+                "SHA512/7/60",
+            ),
+            (
+                "Battle.net by WinAuth",
+                format!("otpauth://totp/Battle.net:EU1?{secret}&digits=8&serial=EU-1"),
+                "SHA1/8/30",
+            ),
+            ("Authy's own", format!("otpauth://totp/Twitch:a?{secret}&digits=7&period=10"), "SHA1/7/10"),
             ("plus for a space", "otpauth://totp/x?secret=JBSW+Y3DP+EHPK+3PXP".into(), "SHA1/6/30"),
             ("SHA-1", format!("otpauth://totp/x?{secret}&algorithm=SHA-1"), "SHA1/6/30"),
             ("HmacSHA256", format!("otpauth://totp/x?{secret}&algorithm=HmacSHA256"), "SHA256/6/30"),
@@ -233,6 +262,19 @@ mod uris {
             ("HOTP", "OTPAUTH://HOTP/x?secret=JBSWY3DPEHPK3PXP", "hotp"),
             ("other type", "otpauth://yandex/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
             ("no type", "otpauth:///x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("steps that begin later", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&epoch=1577836800", "epoch must be 0"),
+            ("steps that begin later, T0", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&T0=30", "epoch must be 0"),
+            ("Yandex", "otpauth://yaotp/x?secret=JBSWY3DPEHPK3PXP&pin_length=4", "begins with otpauth://totp/"),
+            ("Mobile-OTP", "otpauth://motp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            (
+                "Steam by WinAuth",
+                "otpauth://totp/Steam:a?secret=JBSWY3DPEHPK3PXP&digits=5&issuer=Steam",
+                "digits must be",
+            ),
+            ("by Microsoft", "phonefactor://activate_account?code=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
+            ("escaped whole", "otpauth%3A%2F%2Ftotp%2Fx%3Fsecret%3DJBSWY3DPEHPK3PXP", "digits 2 to 7"),
+            ("of JSON", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP\\u0026digits=8", "digits 2 to 7"),
+            ("semicolons", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP;digits=8", "digits 2 to 7"),
             ("migration", "otpauth-migration://offline?data=JBSWY3DPEHPK3PXP", "export them one by one"),
             ("web address", "https://totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),
             ("one slash", "otpauth:/totp/x?secret=JBSWY3DPEHPK3PXP", "begins with otpauth://totp/"),

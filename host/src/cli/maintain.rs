@@ -22,6 +22,15 @@ pub struct InitArguments {
     common: Common,
 }
 
+#[derive(Args)]
+pub struct ResetArguments {
+    /// Id or name of a credential whose exclusive codes are refused with clock_behind
+    credential: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
 pub fn init(arguments: InitArguments) -> Result<ExitCode> {
     let mut setup = arguments.common.open_or(if arguments.force { Begin::OverLoss } else { Begin::IfNew }, false)?;
     let made = block_on(async {
@@ -101,5 +110,19 @@ pub fn sweep(common: Common) -> Result<ExitCode> {
         "{} records looked at, {} deleted; {} versions and deleted credentials were over their time",
         swept.examined, swept.deleted, swept.expired
     ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The time step of now counts as the newest that was given; steps that were given lately are not given again.
+pub fn reset_exclusive(arguments: ResetArguments) -> Result<ExitCode> {
+    let setup = arguments.common.open()?;
+    let available_at = block_on(async {
+        let mut instance = setup.instance().await?;
+        let maintenance = instance.exports.strongroom_vault_maintenance();
+        let reset = maintenance.call_reset_exclusive(instance.store.call(), &arguments.credential).await;
+        answer(reset).map_err(|error| setup.explain(error))
+    })?;
+    let available_at = strongroom::time::Timestamp(available_at).to_rfc3339();
+    line(&format!("exclusive codes are to be had again from {available_at}"))?;
     Ok(ExitCode::SUCCESS)
 }

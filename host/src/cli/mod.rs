@@ -54,6 +54,8 @@ enum Command {
     Restore(history::RestoreArguments),
     /// Remove a credential, or all that was deleted, at once and for good
     Purge(history::PurgeArguments),
+    /// Make exclusive codes available again after a clock was far ahead
+    ResetExclusive(maintain::ResetArguments),
     /// Show what happened, newest first
     Audit(history::AuditArguments),
 }
@@ -100,6 +102,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::History(arguments) => history::history(arguments),
         Command::Restore(arguments) => history::restore(arguments),
         Command::Purge(arguments) => history::purge(arguments),
+        Command::ResetExclusive(arguments) => maintain::reset_exclusive(arguments),
         Command::Audit(arguments) => history::audit(arguments),
     }
 }
