@@ -43,7 +43,7 @@ struct Case {
 /// How a valid input is spoilt, and the rule that refuses it.
 type Refusal = (&'static str, fn(&mut Dice, &mut Case));
 
-const REFUSALS: [Refusal; 16] = [
+const REFUSALS: [Refusal; 17] = [
     ("must be base32", |dice, case| {
         case.input = format!("{}{}AAAAAAAA", dice.one_of(&["0", "1", "8", "9"]), case.letters)
     }),
@@ -56,6 +56,9 @@ const REFUSALS: [Refusal; 16] = [
     ("period must be 5 to 3600", |dice, case| spoil(case, "period", dice.one_of(&["0", "4", "3601", "30.0", "-30"]))),
     ("algorithm must be", |dice, case| {
         spoil(case, "algorithm", dice.one_of(&["MD5", "SHA224", "SHA3-256", "SHA-512/256", "SHA", ""]));
+    }),
+    ("epoch must be 0", |dice, case| {
+        spoil(case, dice.one_of(&["epoch", "T0", "Epoch"]), dice.one_of(&["1", "30", ""]))
     }),
     ("encoder must be steam", |dice, case| spoil(case, "encoder", dice.one_of(&["hex", "", "base64"]))),
     ("time-based", |_, case| case.input = format!("otpauth://hotp/x?secret={}&counter=1", case.letters)),
@@ -192,6 +195,7 @@ fn uri(dice: &mut Dice, case: &mut Case) {
     if !is_usual {
         parameters.push(("image", "https%3A%2F%2Fexample.com%2Fdigits%3D8".to_owned()));
         parameters.push(("counter", "5".to_owned()));
+        parameters.push(("epoch", "0".to_owned()));
         if dice.once_in(4) {
             parameters.push(parameters[0].clone());
         }
@@ -204,7 +208,11 @@ fn uri(dice: &mut Dice, case: &mut Case) {
         .map(|(name, value)| format!("{}={value}", if is_usual { name.to_owned() } else { cased(dice, name) }))
         .collect();
     let label = dice.one_of(&["Example:alice", "ops%40example.com", "B%C3%BCro%3Aops", "a"]);
-    let front = if is_usual { "otpauth://totp" } else { dice.one_of(&["otpauth://totp", "OTPAUTH://TOTP"]) };
+    let front = if is_usual {
+        "otpauth://totp"
+    } else {
+        dice.one_of(&["otpauth://totp", "OTPAUTH://TOTP", "apple-otpauth://totp"])
+    };
     case.input = format!("{front}/{label}?{}", pairs.join(separator));
 }
 

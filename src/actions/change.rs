@@ -22,6 +22,12 @@ impl Change<'_, '_> {
         self.events.push(Event::of(action, Some((stored.id, stored.version)), Outcome::Done));
     }
 
+    /// Notes what was refused, where that changed something all the same.
+    pub fn note_refused(&mut self, action: Action, stored: &Stored, error: &Error) {
+        let outcome = Outcome::Refused(error.code());
+        self.events.push(Event::of(action, Some((stored.id, stored.version)), outcome));
+    }
+
     /// Notes what was done to the store as a whole.
     pub fn note_upkeep(&mut self, action: Action) {
         self.events.push(Event::of(action, None, Outcome::Done));
@@ -61,7 +67,7 @@ impl Vault<'_> {
     /// Records what is about to be done to a record that no commit replaces. That comes first, whatever becomes of it: what
     /// can't be recorded is not done.
     pub(super) fn record_upkeep(&self, action: Action, stored: &Stored) -> Result<()> {
-        let event = Event { action, credential: Some((stored.id, stored.version)), outcome: Outcome::Done };
+        let event = Event::of(action, Some((stored.id, stored.version)), Outcome::Done);
         self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event)))
     }
 

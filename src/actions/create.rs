@@ -92,10 +92,12 @@ pub fn create(vault: &Vault<'_>, new: NewCredential, caller: Option<Caller<'_>>)
             Comparison::Same => Ok(Ok(existing)),
             Comparison::Unrelated => Err(name_taken().into()),
             Comparison::Other => {
+                let error = stamps.as_ref().map_or_else(name_taken, Stamps::mismatch);
                 let stamp = existing.stamp.clone().and_then(Stamp::missed);
                 let missed = Stored { stamp, ..existing };
                 change.insert(place(&missed), missed.entry(missed.id.as_bytes())?)?;
-                Ok(Err(stamps.as_ref().map_or_else(name_taken, Stamps::mismatch)))
+                change.note_refused(Action::Create, &missed, &error);
+                Ok(Err(error))
             }
         }
     })?;

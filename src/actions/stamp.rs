@@ -4,7 +4,7 @@
 //! credential that the same caller made with the same request is answered with that credential instead of a conflict.
 //!
 //! That must not become a way to guess what is stored: a stamp ends with the first change of the credential, after a day,
-//! and when other requests came too often in its place.
+//! and when other requests came too often in its place, each of which the audit tells of.
 
 use super::{NewCredential, Vault};
 use crate::codec::{Reader, Writer};

@@ -3,6 +3,7 @@
 use super::world::{CANARY, World, entry};
 use crate::settings::TOKENS;
 use alloc::format;
+use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 fn body(name: &str) -> Value {
@@ -50,6 +51,10 @@ fn a_repetition_is_no_way_to_guess() {
     create("n", "5").is(422, "idempotency_mismatch");
     create("n", CANARY).is(409, "name_taken");
     create("n", "6").is(409, "name_taken");
+    // Each that was compared is on record.
+    let events = world.get("/audit").json["events"].clone();
+    let outcomes: Vec<_> = events.as_array().unwrap().iter().map(|event| event["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, [&["idempotency_mismatch"; 5][..], &["done"]].concat());
     // Nor is it one to find out what was stored before a change.
     assert_eq!(create("m", CANARY).status, 201);
     world.patch("/credentials/m", json!({"values": {"p": "new"}}));
