@@ -374,6 +374,14 @@ fn supply_hands_values_to_a_program_and_to_nobody_else() {
     // Two only where a time step ended in between.
     assert!(codes.len() == 1 || codes.len() == 2 && codes[0] != codes[1], "{codes:?}");
 
+    // What ends `clock_behind` says when there is a code to be had; a code that was given it does not give again.
+    let reset = program.run(&["reset-exclusive", "login"]);
+    assert!(
+        reset.code == Some(0) && reset.stdout.starts_with("exclusive codes are to be had again from 20"),
+        "{reset:?}"
+    );
+    assert_one_clear_line(&program.run(&["reset-exclusive", "nobody"]), &["credential not found"]);
+
     let marker = directory.path().join("ran");
     for origin in ["http://example.com", "https://example.org", "https://evil-example.com", "example.com"] {
         let refused = supply(origin, &["--exec", "touch", marker.to_str().unwrap()]);
