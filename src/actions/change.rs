@@ -68,7 +68,7 @@ impl Vault<'_> {
     /// can't be recorded is not done.
     pub(super) fn record_upkeep(&self, action: Action, stored: &Stored) -> Result<()> {
         let event = Event::of(action, Some((stored.id, stored.version)), Outcome::Done);
-        self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event)))
+        self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event))).map(drop)
     }
 
     /// Records that something was given out, or was refused, where the policy wants that. What can't be recorded is not
