@@ -4,7 +4,9 @@
 //! released from here.
 
 use crate::actions::{self, Action, Vault};
-use crate::error::{Code, Error, Result};
+#[allow(unused_imports, reason = "for the documentation")]
+use crate::error::Code;
+use crate::error::{Error, Result};
 use crate::json::{self, Members};
 use alloc::format;
 use alloc::string::String;
@@ -21,8 +23,8 @@ pub fn error_json(error: &Error) -> String {
 
 /// Runs an action and returns its answer as JSON.
 ///
-/// Errors: [`Code::BadRequest`] for a missing or ill-formed parameter; [`Code::Forbidden`] for `project` or `project_id`
-/// other than the vault's, and for what the vault's principal may not do; those of the action.
+/// Errors: [`Code::BadRequest`] for a missing or ill-formed parameter, and for `project` or `project_id` other than the
+/// vault's; [`Code::Forbidden`] for what the vault's principal may not do; those of the action.
 pub fn run(vault: &Vault<'_>, mut members: Members) -> Result<String> {
     let action = members.text("action").ok().flatten().unwrap_or_default();
     // Models write `LIST` and `Totp_Code` too.
@@ -34,7 +36,7 @@ pub fn run_action(vault: &Vault<'_>, name: &str, members: Members) -> Result<Str
     let mut members = members.lenient();
     for field in ["project", "project_id"] {
         if members.text(field)?.is_some_and(|project| project != vault.project()) {
-            return Err(Error::new(Code::Forbidden, "project must match this connection's fixed project"));
+            return Err(Error::bad_request("project must match this connection's fixed project: leave it out"));
         }
     }
     let action = Action::of_tool().find(|action| action.name() == name).ok_or_else(no_such_action)?;
@@ -261,9 +263,8 @@ mod tests {
         let world = World::new();
         for field in ["project", "project_id"] {
             assert!(world.run(&json!({"action": "list", field: "crew"}).to_string()).is_ok());
-            let error = world.run(&json!({"action": "list", field: "hunter2-canary"}).to_string()).unwrap_err();
-            let message = "project must match this connection's fixed project";
-            assert_eq!(error, json!({"code": "forbidden", "message": message}));
+            let other = json!({"action": "list", field: "hunter2-canary"});
+            world.refuses(other, "project must match this connection's fixed project: leave it out");
             world.refuses(json!({"action": "list", field: 5}), &format!("{field} must be a string"));
         }
     }

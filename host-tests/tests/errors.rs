@@ -137,11 +137,11 @@ fn of_the_envelope() {
         bad("the REST name", &with("totp-code", "id_or_name", r#""coded""#), actions),
         bad("supply", &with("supply", "id_or_name", r#""coded""#), actions),
         bad("put", &with("put", "id_or_name", r#""coded""#), actions),
-        ("another project", with("list", "project", r#""hunter2-canary""#), "forbidden", "project must match"),
+        ("another project", with("list", "project", r#""hunter2-canary""#), "bad_request", "project must match"),
         (
             "another project, old name",
             with("list", "project_id", r#""hunter2-canary""#),
-            "forbidden",
+            "bad_request",
             "project must match",
         ),
     ];

@@ -104,11 +104,12 @@ impl Members {
     /// As [`Members::take_set`], for what is no text: a model's text is read as the JSON that it holds.
     fn take_json(&mut self, name: &str) -> Option<Json> {
         let is_lenient = self.is_lenient();
-        self.take_set(name).map(|value| match value {
+        let read = |value| match value {
             // If it holds none, it is of the wrong type as it is.
             Json::Text(text) if is_lenient => parse(text.expose().as_bytes()).unwrap_or(Json::Text(text)),
             other => other,
-        })
+        };
+        self.take_set(name).map(read).filter(|value| !matches!(value, Json::Null))
     }
 
     /// A text.

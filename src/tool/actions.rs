@@ -65,7 +65,7 @@ impl Actions {
     /// The action of a name. Models write `LIST`, `totp-code` and `totpCode` too.
     pub fn named(name: &str) -> Option<Self> {
         let letters = |text: &str| -> String {
-            let letters = text.chars().filter(|letter| !matches!(letter, '_' | '-' | ' '));
+            let letters = text.chars().filter(|letter| !matches!(letter, '_' | '-') && !letter.is_ascii_whitespace());
             letters.map(|letter| letter.to_ascii_lowercase()).collect()
         };
         let wanted = letters(name);

@@ -4,7 +4,10 @@ use super::{Actions, Tool};
 use alloc::string::String;
 
 const LINES: [(Actions, &str); 6] = [
-    (Actions::LIST, "list: finds credentials, oldest first; narrow it with query or domain, go on with offset."),
+    (
+        Actions::LIST,
+        "list: finds credentials, oldest first; narrow it with origin (the page you are on), query or domain; go on with offset.",
+    ),
     (Actions::GET, "get: one credential, with the names of its stored values."),
     (Actions::TOTP_CODE, "totp_code: the current one-time code; ask right before it is typed in."),
     (

@@ -4,11 +4,10 @@ use super::Actions;
 use crate::json::Object;
 
 /// A credential's fields that lists show too.
-const LISTED: &str = r#""id":{"type":"string"},"name":{"type":"string"},"domain":{"type":"string"},"created_at":{"type":"string"},"updated_at":{"type":"string"},"version":{"type":"integer"},"has_values":{"type":"boolean"},"has_totp_secret":{"type":"boolean"},"sso_provider":{"type":"string"},"totp_algorithm":{"type":"string"},"totp_digits":{"type":"integer"},"totp_period":{"type":"integer"},"totp_encoder":{"type":"string"},"weak_totp_secret":{"type":"boolean"}"#;
+const LISTED: &str = r#""id":{"type":"string"},"name":{"type":"string"},"domain":{"type":"string"},"additional_domains":{"type":"array","items":{"type":"string"}},"description":{"type":"string"},"archived":{"type":"boolean","description":"switched off: gives no codes and no logins"},"created_at":{"type":"string"},"updated_at":{"type":"string"},"version":{"type":"integer"},"has_values":{"type":"boolean"},"has_totp_secret":{"type":"boolean"},"sso_provider":{"type":"string"},"totp_algorithm":{"type":"string"},"totp_digits":{"type":"integer"},"totp_period":{"type":"integer"},"totp_encoder":{"type":"string"},"weak_totp_secret":{"type":"boolean"}"#;
 
 /// What single credentials have beside it.
-const SINGLE: &str =
-    r#""value_keys":{"type":"array","items":{"type":"string"},"description":"names of the stored values"}"#;
+const SINGLE: &str = r#""value_keys":{"type":"array","items":{"type":"string"},"description":"names of the stored values"},"metadata":{"type":"object","additionalProperties":{"type":"string"}}"#;
 const CODE_OF_CHANGE: &str = r#""totp_code":{"type":"string","description":"the current code, when totp_secret was just set"},"totp_code_expires_at":{"type":"string"}"#;
 const PAGE: &str = r#""has_more":{"type":"boolean"},"next_offset":{"type":"integer","description":"offset of the next page, 0 on the last"}"#;
 const CODE: &str = r#""code":{"type":"string"},"expires_at":{"type":"string"},"period":{"type":"integer"},"valid_for_seconds":{"type":"integer"}"#;

@@ -54,12 +54,40 @@ const TABLE: &[Parameter] = &[
         uses: &[
             (LIST, "only credentials of exactly this domain"),
             (CREATE, "the site that the values belong to, such as accounts.example.com; required"),
+            (UPDATE, "the new site; refused if stored values could not go there before"),
         ],
+    },
+    Parameter {
+        name: "additional_domains",
+        kind: Kind::Texts,
+        uses: &[
+            (WRITE, "further sites of the same account, at most 15"),
+            (UPDATE, "replaces all of them, an empty array removes them; refused as for domain"),
+        ],
+    },
+    Parameter {
+        name: "origin",
+        kind: Kind::Text,
+        uses: &[(
+            LIST,
+            "URL of the login page you are on, with its scheme: only credentials whose values may go there",
+        )],
     },
     Parameter {
         name: "query",
         kind: Kind::Text,
-        uses: &[(LIST, "only credentials with this text in name or domain, in any case, or with exactly this id")],
+        uses: &[(
+            LIST,
+            "only credentials with this text in name, domains or description, in any case, or with exactly this id",
+        )],
+    },
+    Parameter {
+        name: "archived",
+        kind: Kind::Flag,
+        uses: &[
+            (LIST, "true: those that are switched off, instead of the others"),
+            (UPDATE, "true switches it off: no codes and no logins until a person switches it on again"),
+        ],
     },
     Parameter {
         name: "limit",
@@ -96,6 +124,25 @@ const TABLE: &[Parameter] = &[
         ],
     },
     Parameter { name: "remove_value_keys", kind: Kind::Texts, uses: &[(UPDATE, "names of values to remove")] },
+    Parameter {
+        name: "description",
+        kind: Kind::Text,
+        uses: &[
+            (
+                WRITE,
+                "one line of at most 500 bytes that tells this account from others of the site; agents read it: no secrets",
+            ),
+            (UPDATE, "an empty text clears it"),
+        ],
+    },
+    Parameter {
+        name: "metadata",
+        kind: Kind::Map,
+        uses: &[
+            (WRITE, "up to 16 texts of at most 512 bytes by name; agents read them: no secrets"),
+            (UPDATE, "replaces all of them, an empty object removes them"),
+        ],
+    },
     Parameter {
         name: "sso_provider",
         kind: Kind::Text,

@@ -63,7 +63,8 @@ fn advice(code: Code, actions: Actions) -> Option<&'static str> {
         Code::OutcomeUnknown if actions.contains(Actions::GET) => {
             "Look with action get whether it happened before you repeat it."
         }
-        Code::Forbidden => "This connection may not do that; do not retry.",
+        Code::Forbidden => "This connection may not do that: do not retry, tell the user.",
+        Code::Archived => "It stays so until a person switches it on again: tell the user.",
         Code::KeyMismatch
         | Code::KeyUnavailable
         | Code::FormatTooNew
@@ -71,7 +72,7 @@ fn advice(code: Code, actions: Actions) -> Option<&'static str> {
         | Code::StorageUninitialised
         | Code::Misconfigured
         | Code::ClockUnset
-        | Code::Internal => "Whoever runs the vault has to repair this; do not retry.",
+        | Code::Internal => "Whoever runs the vault has to repair this: do not retry, tell the user.",
         _ => return None,
     })
 }

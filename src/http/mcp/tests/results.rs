@@ -26,7 +26,8 @@ fn all_six_actions_answer_as_their_schema_says() {
     };
     let created = run(json!({
         "action": "create", "name": "n", "domain": "example.com", "sso_provider": "google",
-        "values": {"username": "u", "password": CANARY}, "totp_secret": SEED,
+        "values": {"username": "u", "password": CANARY}, "totp_secret": SEED, "description": "the team's",
+        "additional_domains": ["example.org"], "metadata": {"team": "ops"},
     }));
     assert_eq!(
         (&created["value_keys"], &created["weak_totp_secret"]),
@@ -36,6 +37,17 @@ fn all_six_actions_answer_as_their_schema_says() {
     assert_eq!(run(json!({"action": "get", "id_or_name": created["id"]}))["name"], "n");
     assert_eq!(run(json!({"action": "totp_code", "id_or_name": "n"}))["code"], created["totp_code"]);
     assert_eq!(run(json!({"action": "update", "id_or_name": "n", "name": "m"}))["name"], "m");
+    for (field, expected) in [
+        ("additional_domains", json!(["example.org"])),
+        ("description", json!("the team's")),
+        ("metadata", json!({"team": "ops"})),
+    ] {
+        assert_eq!(created[field], expected);
+        let page = run(json!({"action": "list", "origin": "https://example.org/login"}));
+        assert_eq!(page["items"][0].get(field), Some(&expected).filter(|_| field != "metadata"), "{field}");
+    }
+    assert_eq!(run(json!({"action": "update", "id_or_name": "m", "archived": true}))["archived"], true);
+    assert_eq!(run(json!({"action": "list", "archived": true}))["items"][0]["archived"], true);
     assert_eq!(run(json!({"action": "delete", "id_or_name": "m"}))["deleted"], true);
 }
 
@@ -80,8 +92,7 @@ fn errors_say_what_to_do_next() {
         ),
         (
             json!({"action": "list", "project": "other"}),
-            "Error in manage_credentials (list): project must match this connection's fixed project [code: \
-             forbidden]. This connection may not do that; do not retry.",
+            "Error: project must match this connection's fixed project: leave it out",
         ),
     ] {
         assert_eq!(refused(arguments), text);
@@ -96,6 +107,24 @@ fn errors_say_what_to_do_next() {
     assert_eq!(call(&world, exclusive.clone())["isError"], false);
     let text = refused(exclusive);
     assert!(text.contains("[code: code_taken]") && text.ends_with("Try again in 30 s."), "{text}");
+    // What the right to write is not enough for.
+    let text = refused(json!({"action": "update", "id_or_name": "n", "additional_domains": ["example.org"]}));
+    assert!(
+        text.ends_with("[code: forbidden]. This connection may not do that: do not retry, tell the user."),
+        "{text}"
+    );
+    assert_eq!(call(&world, json!({"action": "update", "id_or_name": "n", "archived": true}))["isError"], false);
+    let text = refused(json!({"action": "totp_code", "id_or_name": "n"}));
+    assert!(
+        text.ends_with("[code: archived]. It stays so until a person switches it on again: tell the user."),
+        "{text}"
+    );
+    let text = refused(json!({"action": "list", "origin": "example.com"}));
+    assert_eq!(
+        text,
+        "Error in manage_credentials (list): origin must be a URL that begins with a scheme and :// [code: \
+         origin_refused]."
+    );
 }
 
 #[test]

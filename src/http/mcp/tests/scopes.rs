@@ -13,44 +13,52 @@ use serde_json::{Value, json};
 /// Scopes, and the tools as `name (hints): actions; parameters`. The other scopes change nothing.
 const TABLE: [(&[&str], &[&str]); 8] = [
     (&[], &[]),
-    (&["read"], &["manage_credentials (reads): list get; id_or_name domain query limit offset project project_id"]),
+    (
+        &["read"],
+        &[
+            "manage_credentials (reads): list get; id_or_name domain origin query archived limit offset project project_id",
+        ],
+    ),
     (&["totp"], &["manage_credentials (reads): totp_code; id_or_name min_valid_seconds exclusive project project_id"]),
     (
         &["read", "totp"],
-        &["manage_credentials (reads): list get totp_code; id_or_name domain query limit offset min_valid_seconds \
-           exclusive project project_id"],
+        &["manage_credentials (reads): list get totp_code; id_or_name domain origin query archived limit offset \
+           min_valid_seconds exclusive project project_id"],
     ),
     (
         &["write"],
-        &["manage_credentials (destroys): create update delete; id_or_name name domain values remove_value_keys \
-           sso_provider totp_secret totp_algorithm totp_digits totp_period project project_id"],
+        &["manage_credentials (destroys): create update delete; id_or_name name domain additional_domains archived \
+           values remove_value_keys description metadata sso_provider totp_secret totp_algorithm totp_digits \
+           totp_period project project_id"],
     ),
     (
         &["read", "write"],
         &[
-            "manage_credentials (destroys): list get create update delete; id_or_name name domain query limit offset \
-             values remove_value_keys sso_provider totp_secret totp_algorithm totp_digits totp_period project \
+            "manage_credentials (destroys): list get create update delete; id_or_name name domain additional_domains \
+             origin query archived limit offset values remove_value_keys description metadata sso_provider \
+             totp_secret totp_algorithm totp_digits totp_period project project_id",
+            "find_credentials (reads): list get; id_or_name domain origin query archived limit offset project \
              project_id",
-            "find_credentials (reads): list get; id_or_name domain query limit offset project project_id",
         ],
     ),
     (
         &["totp", "write"],
         &[
-            "manage_credentials (destroys): totp_code create update delete; id_or_name name domain min_valid_seconds \
-             exclusive values remove_value_keys sso_provider totp_secret totp_algorithm totp_digits totp_period \
-             project project_id",
+            "manage_credentials (destroys): totp_code create update delete; id_or_name name domain additional_domains \
+             archived min_valid_seconds exclusive values remove_value_keys description metadata sso_provider \
+             totp_secret totp_algorithm totp_digits totp_period project project_id",
             "find_credentials (reads): totp_code; id_or_name min_valid_seconds exclusive project project_id",
         ],
     ),
     (
         &["read", "totp", "write"],
         &[
-            "manage_credentials (destroys): list get totp_code create update delete; id_or_name name domain query \
-             limit offset min_valid_seconds exclusive values remove_value_keys sso_provider totp_secret \
-             totp_algorithm totp_digits totp_period project project_id",
-            "find_credentials (reads): list get totp_code; id_or_name domain query limit offset min_valid_seconds \
-             exclusive project project_id",
+            "manage_credentials (destroys): list get totp_code create update delete; id_or_name name domain \
+             additional_domains origin query archived limit offset min_valid_seconds exclusive values \
+             remove_value_keys description metadata sso_provider totp_secret totp_algorithm totp_digits totp_period \
+             project project_id",
+            "find_credentials (reads): list get totp_code; id_or_name domain origin query archived limit offset \
+             min_valid_seconds exclusive project project_id",
         ],
     ),
 ];
