@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Names that the conformance tool calls, and the arguments that the real tool is called with: texts, and an error.
@@ -14,23 +15,37 @@ const DIAGNOSTIC_TOOLS: [(&str, &str); 4] = [
 ];
 const TOOL: &str = "manage_credentials";
 
-/// Starts it in front of a server; ends with the process.
-pub fn start(server: SocketAddr, token: &str) -> SocketAddr {
+/// A request as a client sent it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub method: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+/// What was sent up to now.
+pub type Record = Arc<Mutex<Vec<Sent>>>;
+
+/// Starts it in front of a server; ends with the process. It records what it passes on.
+pub fn start(server: SocketAddr, token: &str) -> (SocketAddr, Record) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let token = token.to_owned();
+    let record = Record::default();
+    let seen = record.clone();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let token = token.clone();
+            let (token, seen) = (token.clone(), seen.clone());
             // A client that goes away is none of our business.
-            thread::spawn(move || pass_on(client, server, &token).ok());
+            thread::spawn(move || pass_on(client, server, &token, &seen).ok());
         }
     });
-    address
+    (address, record)
 }
 
 /// One request and its answer; then the connection ends.
-fn pass_on(mut client: TcpStream, server: SocketAddr, token: &str) -> std::io::Result<()> {
+fn pass_on(mut client: TcpStream, server: SocketAddr, token: &str, seen: &Record) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (mut first, mut headers) = (String::new(), Vec::new());
     reader.read_line(&mut first)?;
@@ -44,6 +59,8 @@ fn pass_on(mut client: TcpStream, server: SocketAddr, token: &str) -> std::io::R
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body)?;
     let mut body = String::from_utf8_lossy(&body).into_owned();
+    let method = first.split(' ').next().unwrap_or_default().to_owned();
+    seen.lock().unwrap().push(Sent { method, headers: headers.clone(), body: body.clone() });
     rename(&mut headers, &mut body);
     headers.retain(|(name, _)| !["connection", "content-length", "authorization"].contains(&name.as_str()));
     let mut head = first;

@@ -99,11 +99,139 @@ fn exercise(server: &Server, program: &Program) {
     assert_output(&output, Some(1));
     assert_output(&program.run(&["verify"]), Some(0));
 
+    exercise_mcp(server, program, METADATA[1]);
+
     // Supply is where values leave: they do, here and nowhere else.
     let supplied = client.post(&format!("{path}/supply"), &json!({"origin": format!("https://{}", METADATA[2])}));
     assert!(supplied.status == 200 && supplied.body.contains(SECRETS[3]), "{}", supplied.status);
     assert_absent("a supply", supplied.body.as_bytes(), &[SEED.as_bytes(), SEED_BYTES]);
     assert_eq!(searched(client.delete(&path)).status, 204);
+}
+
+/// Calls of the tool with secrets in every parameter: as values where they belong, as texts where they do not, and inside of
+/// what is no text. What may be shown cannot be stored, as it holds a line feed.
+fn calls(known: &str) -> Vec<Value> {
+    let parameters = [
+        "action",
+        "id_or_name",
+        "name",
+        "domain",
+        "additional_domains",
+        "origin",
+        "query",
+        "archived",
+        "limit",
+        "offset",
+        "min_valid_seconds",
+        "exclusive",
+        "values",
+        "remove_value_keys",
+        "description",
+        "metadata",
+        "sso_provider",
+        "totp_secret",
+        "totp_algorithm",
+        "totp_digits",
+        "totp_period",
+        "project",
+        "project_id",
+        "unknown",
+    ];
+    let shown = format!("{}\n{}", SECRETS[0], SECRETS[1]);
+    let mut calls = Vec::new();
+    for action in ["list", "get", "totp_code", "create", "update", "delete"] {
+        for parameter in parameters {
+            for wrong in [
+                json!(SECRETS[0]),
+                json!(shown),
+                json!([shown]),
+                json!({"password": [SECRETS[1]]}),
+                json!({"password": shown}),
+                json!(format!("{{\"password\":\"{}\"", SECRETS[2])),
+            ] {
+                let is_shown = ["name", "domain", "additional_domains", "description", "metadata", "sso_provider"]
+                    .contains(&parameter);
+                if is_shown && wrong == json!(SECRETS[0]) {
+                    continue;
+                }
+                let mut call = json!({"action": action, "id_or_name": known});
+                // A create that is complete but for the one parameter; its name is taken, so nothing is stored.
+                if action == "create" {
+                    call = json!({"action": "create", "name": known, "domain": "example.com", "values": {"p": SECRETS[3]}});
+                }
+                call[parameter] = wrong;
+                // What is known stays: with another name nothing is deleted.
+                if action == "delete" && parameter != "id_or_name" {
+                    call["id_or_name"] = "missing".into();
+                }
+                calls.push(call);
+            }
+        }
+    }
+    calls
+}
+
+/// The tools over HTTP and over standard input and output: schemas, results, errors of the tools and of the protocol.
+fn exercise_mcp(server: &Server, program: &Program, known: &str) {
+    let client = server.client();
+    let message = |id: usize, method: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+    let call = |tool: &str, arguments: &Value| json!({"name": tool, "arguments": arguments});
+    let mut messages = vec![
+        message(1, "tools/list", json!({})),
+        message(2, "tools/list", json!({"cursor": SECRETS[0]})),
+        message(3, SECRETS[0], json!({"password": SECRETS[1]})),
+        message(4, "tools/call", call(SECRETS[0], &json!({"action": "list"}))),
+        message(5, "tools/call", json!({"name": {"x": SECRETS[0]}, "arguments": SECRETS[1]})),
+        message(6, "tools/call", call("manage_credentials", &json!(SECRETS[0]))),
+        message(7, "ping", json!({"_meta": {SECRETS[0]: SECRETS[1]}})),
+    ];
+    for arguments in calls(known) {
+        messages.push(message(messages.len() + 1, "tools/call", call("manage_credentials", &arguments)));
+    }
+    // Values as they should be sent, and each kind of result.
+    let values = json!({"password": SECRETS[0], "mail": SECRETS[4]});
+    let good = [
+        json!({"action": "create", "name": "mcp", "domain": "example.com", "values": values, "totp_secret": SEED}),
+        json!({"action": "list", "origin": "https://example.com"}),
+        json!({"action": "get", "id_or_name": "mcp"}),
+        json!({"action": "totp_code", "id_or_name": "mcp"}),
+        json!({"action": "update", "id_or_name": "mcp", "values": {"password": SECRETS[1]}, "totp_secret": SEED}),
+        json!({"action": "delete", "id_or_name": "mcp"}),
+    ];
+    for arguments in &good {
+        messages.push(message(messages.len() + 1, "tools/call", call("manage_credentials", arguments)));
+    }
+    let (mut results, mut refusals) = (0, 0);
+    for message in &messages {
+        let answer = searched(client.post("/mcp", message));
+        let answer: Value = serde_json::from_str(&answer.body).unwrap();
+        results += usize::from(answer["result"]["isError"] == false);
+        refusals += usize::from(answer["result"]["isError"] == true);
+    }
+    assert!(results > good.len() && refusals > 400, "{results} {refusals}");
+    for (name, value) in [
+        ("mcp-protocol-version", SECRETS[0]),
+        ("mcp-method", SECRETS[0]),
+        ("origin", SECRETS[0]),
+        ("host", SECRETS[0]),
+        ("x-kernel-project", SECRETS[0]),
+        ("authorization", SECRETS[0]),
+    ] {
+        let answer =
+            searched(client.request("POST", "/mcp", &[(name, value)], Some(&message(1, "tools/list", json!({})))));
+        assert!(answer.status >= 400 || name == "mcp-method", "{name}: {}", answer.status);
+    }
+
+    let offer = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": SECRETS[2], "version": "1"}});
+    let mut input = format!("{}\n", message(0, "initialize", offer));
+    input += "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
+    messages.iter().for_each(|message| input += &format!("{message}\n"));
+    input +=
+        &format!("{}\n{{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":5,\"params\":\"{}\"}}\n", SECRETS[0], SECRETS[1]);
+    let output = program.run_with_input(&["mcp", "--scopes", "read,totp,write"], &input);
+    assert_output(&output, Some(0));
+    let count = |text: &str| output.stdout.matches(text).count();
+    assert!(count("\"isError\":true") > 400 && count("\"isError\":false") > good.len(), "{}", output.stdout.len());
 }
 
 #[track_caller]

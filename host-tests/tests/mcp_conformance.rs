@@ -22,7 +22,7 @@ fn conforms(package: &str, folder: &str, arguments: &[&str], baseline: &str) -> 
     let packages = installed.get_current_dir()?.join("node_modules");
     let directory = TempDir::new();
     let server = Program::on(&directory.path().join("state")).serve();
-    let address = adapter::start(server.address(), &server.admin_token());
+    let (address, _) = adapter::start(server.address(), &server.admin_token());
     let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("clients/conformance-{baseline}.yml"));
     let results = directory.path().join("results");
     let output = Command::new(packages.join(node).join("bin/node"))

@@ -7,7 +7,7 @@ use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::child_process::TokioChildProcess;
 use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
 use serde_json::{Value, json};
-use strongroom_host_tests::{Program, TempDir};
+use strongroom_host_tests::{Program, TempDir, adapter};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -66,6 +66,36 @@ fn over_http() {
         let client = ().serve(StreamableHttpClientTransport::from_config(config)).await.unwrap();
         all_six_actions(client).await;
     });
+}
+
+/// The component's own tests answer the first requests of many clients from a record. This client is at hand, so its part of
+/// the record is held against what it sends.
+#[test]
+fn its_first_requests_are_those_of_the_record() {
+    let record: Value = serde_json::from_str(include_str!("../../src/http/mcp/tests/recorded.json")).unwrap();
+    let of_rmcp = |entry: &&Value| entry["client"].as_str().is_some_and(|client| client.starts_with("rmcp "));
+    let recorded = record.as_array().unwrap().iter().find(of_rmcp).unwrap()["requests"].as_array().unwrap();
+    let directory = TempDir::new();
+    let server = Program::on(directory.path()).serve();
+    let (address, sent) = adapter::start(server.address(), &server.admin_token());
+    block_on(async {
+        let config = StreamableHttpClientTransportConfig::with_uri(format!("http://{address}/mcp"));
+        let client = ().serve(StreamableHttpClientTransport::from_config(config)).await.unwrap();
+        client.list_all_tools().await.unwrap();
+        client.cancel().await.unwrap();
+    });
+    let sent = sent.lock().unwrap();
+    for expected in recorded {
+        let headers = expected["headers"].as_object().unwrap();
+        // The order of its requests is not always the same: it asks for a stream at the same time.
+        let found = sent.iter().any(|one| {
+            let has = |name: &String, value: &Value| one.headers.iter().any(|(n, v)| n == name && value == v);
+            expected["method"] == one.method.as_str()
+                && expected["body"] == one.body.as_str()
+                && headers.iter().all(|(name, value)| has(name, value))
+        });
+        assert!(found, "it does not send {expected}, but {sent:#?}");
+    }
 }
 
 #[test]

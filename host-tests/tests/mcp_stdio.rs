@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use strongroom_host_tests::{Output, Program, TempDir, clients};
 
 fn request(id: u32, method: &str, params: Value) -> String {
@@ -35,10 +37,6 @@ fn call(id: u32, tool: &str, arguments: Value) -> String {
 fn a_session_reads_and_ends_with_its_input() {
     let directory = TempDir::new();
     let program = Program::on(directory.path());
-    // A vault is begun by `serve`, `call` or `init`: here it would be a typing error.
-    let refused = program.run_with_input(&["mcp"], "");
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
-    assert!(refused.stderr.contains("there is no vault in"), "{}", refused.stderr);
     assert_eq!(program.run(&["init"]).code, Some(0));
     let mut lines = handshake().to_vec();
     lines.push(request(1, "tools/list", json!({})));
@@ -63,6 +61,69 @@ fn a_session_reads_and_ends_with_its_input() {
     assert_eq!(answers[5]["error"]["code"], -32602);
 }
 
+/// A client that is set up before the vault is: its user is told by the model, and need not start anything anew.
+#[test]
+fn without_a_vault_it_says_which_command_begins_one_and_goes_on_from_there() {
+    let directory = TempDir::new();
+    let program = Program::on(&directory.path().join("it's my vault"));
+    let mut command = program.command(&["mcp"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let [initialize, initialized] = handshake();
+    let mut ask = |text: &str| -> Value {
+        writeln!(input, "{text}").unwrap();
+        serde_json::from_str(&output.next().unwrap().unwrap()).unwrap()
+    };
+    assert_eq!(ask(&initialize)["result"]["serverInfo"]["name"], "strongroom");
+    let list = call(1, "manage_credentials", json!({"action": "list"}));
+    let listed = ask(&format!("{initialized}\n{}", request(2, "tools/list", json!({}))));
+    assert_eq!(listed["result"]["tools"][0]["name"], "manage_credentials");
+    let refused = ask(&list);
+    let text = refused["result"]["content"][0]["text"].as_str().unwrap();
+    assert_eq!(refused["result"]["isError"], true, "{text}");
+    assert!(text.contains("there is no vault in ") && text.ends_with("do not retry, tell the user."), "{text}");
+    assert!(!program.state().exists(), "a session begins none");
+    // The command that it names, word for word.
+    let told = text.split('`').nth(1).unwrap();
+    let command = told.replacen("strongroom", &format!("'{}'", Program::binary().display()), 1);
+    assert!(Command::new("sh").args(["-c", &command]).output().unwrap().status.success(), "{told}");
+    assert_eq!(ask(&list)["result"]["structuredContent"]["items"], json!([]));
+    drop(input);
+    let ended = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.success() && stderr.lines().count() == 1, "{stderr}");
+    assert!(stderr.starts_with("strongroom: there is no vault in ") && stderr.contains(told), "{stderr}");
+}
+
+/// The SDK reads numbers before we do, and not as texts.
+#[test]
+fn numbers_among_values_are_kept_as_they_were_written_or_refused() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    assert_eq!(program.run(&["init"]).code, Some(0));
+    let kept = ["0", "1234", "-5", "18446744073709551615"];
+    let all = [&kept[..], &["1.50", "1e3", "18446744073709551616"]].concat();
+    let mut lines = handshake().to_vec();
+    for (id, number) in (1..).zip(&all) {
+        let values = json!({"pin": "NUMBER"});
+        let arguments = json!({"action": "create", "name": number, "domain": "example.com", "values": values});
+        lines.push(call(id, "manage_credentials", arguments).replace("\"NUMBER\"", number));
+    }
+    let (answers, _) = session(&program, &["--scopes", "write"], &lines);
+    for (answer, number) in answers[1..].iter().zip(&all) {
+        if !kept.contains(number) {
+            let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+            assert!(text.starts_with("Error: values must be an object of strings: "), "{number}: {text}");
+            continue;
+        }
+        assert_eq!(answer["result"]["isError"], false, "{number}: {answer}");
+        let supply = ["supply", number, "--origin", "https://example.com", "--stdin", "--exec", "cat"];
+        let values: Value = serde_json::from_str(&program.run(&supply).stdout).unwrap();
+        assert!(values.to_string().contains(&format!(r#""pin":"{number}""#)), "{number}: {values}");
+    }
+}
+
 #[test]
 fn the_tools_are_those_of_the_server() {
     let directory = TempDir::new();
@@ -84,6 +145,8 @@ fn what_is_no_handshake_ends_it_without_an_echo() {
     let directory = TempDir::new();
     let program = Program::on(directory.path());
     let output = program.run(&["mcp", "--scopes", "hunter2-canary"]);
+    assert!(output.code == Some(1) && !output.stderr.contains("canary"), "{output:?}");
+    let output = program.run(&["mcp", "--project", "hunter2 canary"]);
     assert!(output.code == Some(1) && !output.stderr.contains("canary"), "{output:?}");
     for input in ["", "hunter2-canary\n", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hunter2-canary\"}\n"] {
         let output = program.run_with_input(&["mcp"], input);

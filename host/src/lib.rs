@@ -31,6 +31,7 @@ mod instance;
 pub mod keyvalue;
 mod report;
 pub mod serve;
+pub mod shell;
 pub mod state;
 #[cfg(test)]
 mod testing;

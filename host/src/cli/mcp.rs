@@ -4,9 +4,9 @@
 //! The tools and their results are the component's own (`strongroom::tool`), but for `fill_login`, which is the host's as it
 //! has the browsers; the protocol is the SDK's.
 
-use super::Common;
-use super::browsers;
-use super::setup::{Begin, Setup, block_on, open_prepared};
+use super::session::Session;
+use super::setup::{Setup, block_on};
+use super::{Common, browsers, one_line};
 use anyhow::Context;
 use clap::Args;
 use rmcp::model::{
@@ -21,10 +21,11 @@ use std::sync::Arc;
 use strongroom::access::{Grant, Principal, Restriction, Scope, Scopes};
 use strongroom::error::{Code, Error};
 use strongroom::json::Members;
-use strongroom::settings;
+use strongroom::manage::error_json;
+use strongroom::seal::Project;
 use strongroom::tool::{self, Actions, Call, Tool, ToolResult};
+use strongroom_host::Result;
 use strongroom_host::fill::{self, Fills};
-use strongroom_host::{Config, Result, StateConfig};
 
 /// What the session is called in the log and the audit.
 const NAME: &str = "mcp";
@@ -52,14 +53,18 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let (browsers, policies) = arguments.login.read()?;
     let fills = Some(Fills::new(browsers, policies)).filter(|fills| scopes.contains(Scope::Fill) && !fills.is_empty());
     let fills = fills.map(Arc::new);
+    Project::parse(&arguments.common.project).context("--project must be 1-64 letters, digits, `.`, `_` or `-`")?;
     let grant = Grant { name: NAME.to_owned(), scopes, expiry: None, restriction: Restriction::NONE };
-    let mut setup = open_prepared(&arguments.common, Begin::No)?;
-    // The component itself holds every call to the scopes; what is listed here only follows them.
-    setup.services.config = Arc::new(OnBehalf { caller: grant.to_string(), config: setup.config.clone() });
+    let session = Session::new(arguments.common, &grant);
+    // What is listed only follows the scopes, to which the component holds every call.
     let allowed = Actions::allowed(&Principal::from(grant));
     block_on(async {
+        if let Err(error) = session.setup().await {
+            // For who reads the client's log; the calls tell it to the others.
+            eprintln!("strongroom: {}", one_line(&error));
+        }
         // The SDK's errors can hold what the client sent, so they are not shown.
-        let server = Server { setup, allowed, fills: fills.clone() }.serve(rmcp::transport::stdio()).await;
+        let server = Server { session, allowed, fills: fills.clone() }.serve(rmcp::transport::stdio()).await;
         let server = server.map_err(|_| anyhow::anyhow!("the client did not begin as the protocol wants it"))?;
         let ended = server.waiting().await;
         // Values must not stay in a page because the client has gone.
@@ -71,21 +76,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     })
 }
 
-/// The settings of the state directory, with the session as the caller of the typed functions.
-struct OnBehalf {
-    caller: String,
-    config: Arc<StateConfig>,
-}
-
-impl Config for OnBehalf {
-    fn get(&self, key: &str) -> Result<Option<String>, String> {
-        if key == settings::CALLER { Ok(Some(self.caller.clone())) } else { self.config.get(key) }
-    }
-}
-
 /// The server of one client.
 struct Server {
-    setup: Setup,
+    session: Session,
     allowed: Actions,
     /// For a client with the scope `fill`, where there are browsers.
     fills: Option<Arc<Fills>>,
@@ -135,7 +128,8 @@ impl ServerHandler for Server {
 
 impl Server {
     async fn call(&self, tool: Tool, mut arguments: JsonObject) -> ToolResult {
-        let read = Members::parse(Value::Object(arguments.clone()).to_string().as_bytes());
+        let read = check_numbers(&arguments)
+            .and_then(|()| Members::parse(Value::Object(arguments.clone()).to_string().as_bytes()));
         let call = match Call::read(tool, self.allowed, read) {
             Ok(call) => call,
             Err(result) => return result,
@@ -145,8 +139,16 @@ impl Server {
         call.finish(answer)
     }
 
+    /// The vault, or why there is none.
+    async fn setup(&self) -> strongroom::error::Result<&Setup> {
+        self.session.setup().await.map_err(|error| Error::new(Code::Misconfigured, one_line(&error)))
+    }
+
     async fn log_in(&self, fills: &Fills, arguments: &JsonObject) -> ToolResult {
-        let (component, services) = (self.setup.component.clone(), self.setup.services.clone());
+        let (component, services) = match self.setup().await {
+            Ok(setup) => (setup.component.clone(), setup.services.clone()),
+            Err(error) => return ToolResult { text: error_json(&error), is_error: true },
+        };
         let result = async { fills.run(component, services, NAME, fill::Arguments::parse_all(arguments)?).await };
         fill::tool::result(&result.await)
     }
@@ -154,11 +156,24 @@ impl Server {
     /// Runs an action in a fresh instance of the component.
     async fn manage(&self, request: &str) -> strongroom::error::Result<String> {
         let broke_off = || Error::new(Code::Internal, "the component broke off");
-        let mut instance = self.setup.instance().await.map_err(|_| broke_off())?;
+        let mut instance = self.setup().await?.instance().await.map_err(|_| broke_off())?;
         let manage = instance.exports.strongroom_vault_manage();
         let answer = manage.call_manage(instance.store.call(), request).await.map_err(|_| broke_off())?;
         answer.map_err(|json| error_of(&json).unwrap_or_else(broke_off))
     }
+}
+
+/// Numbers among texts are the texts that they were written as. The SDK keeps those of whole numbers up to 64 bits only.
+fn check_numbers(arguments: &JsonObject) -> strongroom::error::Result<()> {
+    for field in ["values", "metadata"] {
+        let texts = arguments.get(field).and_then(Value::as_object);
+        if texts.is_some_and(|texts| texts.values().any(Value::is_f64)) {
+            return Err(Error::bad_request(format!(
+                "{field} must be an object of strings: a number with a fraction, or of more than 19 digits, must be in quotes"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// An error as the component's `manage` writes it.

@@ -10,6 +10,7 @@ mod maintain;
 mod mcp;
 mod output;
 mod serve;
+mod session;
 mod setup;
 mod supply;
 mod token;
@@ -81,11 +82,15 @@ pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            // `{:#}` is the chain of causes on one line. The default output would add a back-trace.
-            eprintln!("strongroom: {}", format!("{error:#}").replace('\n', " "));
+            eprintln!("strongroom: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The chain of causes. The default output would add a back-trace.
+fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").replace('\n', " ")
 }
 
 fn run(command: Command) -> Result<ExitCode> {

@@ -15,6 +15,7 @@ use strongroom_host::fill::Fills;
 #[cfg(unix)]
 use strongroom_host::serve::UnixSocket;
 use strongroom_host::serve::{Limit, Listener, Options, Server, Sites, Tls};
+use strongroom_host::shell::quoted;
 use tokio::net::{TcpListener, lookup_host};
 use tracing_appender::non_blocking::ErrorCounter;
 
@@ -184,14 +185,7 @@ fn greet_clients(setup: &Setup, url: &str) -> Result<()> {
             "MCP clients that start the program themselves (over HTTP: `strongroom token new --name agent --scopes read,totp`):",
         )?;
     }
-    line(&clients::over_stdio(setup.state.path()))
-}
-
-/// A path as a word for the shell, inside or outside of double quotes with `$(...)`.
-pub fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+' | b'@');
-    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    line(&clients::over_stdio(setup.state.path(), "read,totp", "default"))
 }
 
 /// Ready at the first SIGINT or SIGTERM. The second one ends the process at once.
@@ -217,16 +211,4 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     Ok(async move {
         let _ = receiver.await;
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn paths_are_quoted_when_they_must_be() {
-        assert_eq!(quoted("/a/b-c.d".as_ref()), "/a/b-c.d");
-        assert_eq!(quoted("/a b/$HOME".as_ref()), "'/a b/$HOME'");
-        assert_eq!(quoted("/it's".as_ref()), r"'/it'\''s'");
-    }
 }

@@ -4,7 +4,7 @@ use super::clients;
 use super::output::line;
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use strongroom::access::is_word;
@@ -113,7 +113,8 @@ fn new(arguments: NewArguments) -> Result<()> {
     let entry = Entry { grant, project, hash: strongroom::access::hash(&text) };
     // What is written must be what is read again.
     Entry::parse(&entry.to_string()).map_err(|rule| anyhow!("a token {rule}"))?;
-    arguments.state.open()?.change_tokens(|entries| {
+    let state = arguments.state.open()?;
+    state.change_tokens(|entries| {
         let is_taken = entries.0.iter().any(|other| other.grant.name == entry.grant.name);
         ensure!(!is_taken, "there is a token of this name already");
         entries.0.push(entry.clone());
@@ -122,9 +123,25 @@ fn new(arguments: NewArguments) -> Result<()> {
     line(&text)?;
     eprintln!("This token is shown only now. It works here at once; elsewhere add this to strongroom_tokens:");
     eprintln!("{entry}");
+    tell_clients(&entry, state.path());
+    Ok(())
+}
+
+/// How MCP clients use the token, if it allows anything there.
+fn tell_clients(entry: &Entry, state: &Path) {
+    let Grant { scopes, restriction, .. } = &entry.grant;
+    let of_tools = [Scope::Read, Scope::Totp, Scope::Write].into_iter().filter(|scope| scopes.contains(*scope));
+    let of_tools: Vec<_> = of_tools.map(Scope::as_str).collect();
+    if of_tools.is_empty() {
+        return;
+    }
     eprintln!("MCP clients of the server on this state directory, if it listens where it does by default:");
     eprintln!("{}", clients::over_http("http://127.0.0.1:3000", "TOKEN"));
-    Ok(())
+    // Without the token there would be no restriction.
+    if restriction.is_none() {
+        eprintln!("MCP clients that start the program themselves, with the same rights and without a token:");
+        eprintln!("{}", clients::over_stdio(state, &of_tools.join(","), entry.project.as_str()));
+    }
 }
 
 fn some_if_any<T>(list: Vec<T>) -> Option<Vec<T>> {

@@ -18,6 +18,7 @@ mod store;
 mod trust;
 
 use crate::Result;
+use crate::shell::quoted;
 use crate::token::{self, Entries, Entry, Grant, Restriction, Scopes};
 use anyhow::{Context, bail, ensure};
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -54,8 +55,9 @@ impl StateDir {
         let key = path.join("master.key");
         ensure!(
             key.exists() || store::exists(path),
-            "there is no vault in {}: `strongroom serve`, `call` and `init` begin one",
-            path.display()
+            "there is no vault in {}: if that is the right place, `strongroom init --state-dir {}` begins one",
+            path.display(),
+            quoted(path)
         );
         Self::open_or_begin(path)
     }

@@ -187,10 +187,10 @@ fn versions(array: &mut crate::json::Array<'_>) {
     HANDSHAKE.into_iter().for_each(|version| array.text(version));
 }
 
-/// Echoes the version, as the protocol wants it, if it is fit to be one.
+/// Echoes the version, as the protocol wants it, if it is fit to be one: a date or a number.
 fn unsupported(requested: &str) -> Fault {
-    let is_fit = requested.len() <= 32
-        && requested.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    let is_fit = requested.len() <= 16
+        && requested.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'v' | b'.' | b'-'));
     Fault::unsupported_version(object(|data| {
         data.array("supported", versions);
         data.text("requested", if is_fit { requested } else { "" });

@@ -200,7 +200,7 @@ fn the_stateless_era_wants_its_fields_and_headers() {
 fn revisions_that_are_not_spoken_are_told() {
     let world = World::default();
     for (version, told) in
-        [("v999.0.0", "v999.0.0"), ("2027-01-01", "2027-01-01"), ("hunter2 canary", ""), ("2025-11-25", "2025-11-25")]
+        [("v999.0.0", "v999.0.0"), ("2027-01-01", "2027-01-01"), ("hunter2-canary", ""), ("2025-11-25", "2025-11-25")]
     {
         let params = json!({"_meta": {
             "io.modelcontextprotocol/protocolVersion": version,

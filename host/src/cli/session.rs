@@ -1,0 +1,46 @@
+//! The vault of a session that may begin before there is one: a client that starts this program itself shows nobody why it
+//! ended, so the session goes on, its calls say what is missing, and the first one after that was seen to succeeds.
+
+use super::Common;
+use super::setup::Setup;
+use std::sync::Arc;
+use strongroom::access::Grant;
+use strongroom::settings;
+use strongroom_host::{Config, Result, StateConfig};
+use tokio::sync::OnceCell;
+
+pub struct Session {
+    common: Common,
+    caller: String,
+    setup: OnceCell<Setup>,
+}
+
+impl Session {
+    /// What a session may do is told to the component, which holds every call to it.
+    pub fn new(common: Common, caller: &Grant) -> Self {
+        Self { common, caller: caller.to_string(), setup: OnceCell::new() }
+    }
+
+    /// Opens the vault, unless that was done.
+    pub async fn setup(&self) -> Result<&Setup> {
+        let open = async || {
+            let mut setup = self.common.open()?;
+            setup.prepare().await?;
+            setup.services.config = Arc::new(OnBehalf { caller: self.caller.clone(), config: setup.config.clone() });
+            Ok(setup)
+        };
+        self.setup.get_or_try_init(open).await
+    }
+}
+
+/// The settings of the state directory, with the session as the caller of the typed functions.
+struct OnBehalf {
+    caller: String,
+    config: Arc<StateConfig>,
+}
+
+impl Config for OnBehalf {
+    fn get(&self, key: &str) -> Result<Option<String>, String> {
+        if key == settings::CALLER { Ok(Some(self.caller.clone())) } else { self.config.get(key) }
+    }
+}
