@@ -66,7 +66,7 @@ const values = { username: 'u@example.com', password: 'value-canary' };
 const created = await succeeds({ action: 'create', name: 'login', domain: 'netflix.com', values, totp_secret: SECRET });
 assert.deepEqual(created.value_keys.toSorted(), ['password', 'username']);
 assert.match(created.totp_code, /^[0-9]{6}$/);
-const listed = await succeeds({ action: 'list', domain: 'netflix.com' }, 'find_credentials');
+const listed = await succeeds({ action: 'list', origin: 'https://netflix.com/login' }, 'find_credentials');
 assert.deepEqual(listed.items.map((item) => item.id), [created.id]);
 assert.equal((await succeeds({ action: 'get', id_or_name: created.id })).name, 'login');
 assert.match((await succeeds({ action: 'totp_code', id_or_name: 'login' })).code, /^[0-9]{6}$/);

@@ -36,6 +36,7 @@ async def fails(client, code, **arguments):
 
 
 async def session(client):
+    assert client.protocol_version == ("2025-11-25" if MODE == "legacy" else "2026-07-28"), client.protocol_version
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert list(tools) == ["manage_credentials", "find_credentials"], list(tools)
     assert not tools["manage_credentials"].annotations.read_only_hint
@@ -45,7 +46,7 @@ async def session(client):
         client, action="create", name="login", domain="netflix.com", values=values, totp_secret=SECRET
     )
     assert sorted(created["value_keys"]) == ["password", "username"] and len(created["totp_code"]) == 6
-    listed = await succeeds(client, "find_credentials", action="list", domain="netflix.com")
+    listed = await succeeds(client, "find_credentials", action="list", origin="https://netflix.com/login")
     assert [item["id"] for item in listed["items"]] == [created["id"]] and not listed["has_more"]
     assert (await succeeds(client, action="get", id_or_name=created["id"]))["name"] == "login"
     code = await succeeds(client, action="totp_code", id_or_name="login")
@@ -74,7 +75,6 @@ async def main():
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
         async with Client(streamable_http_client(url, http_client=http), mode=MODE) as client:
             await session(client)
-            assert client.protocol_version == ("2025-11-25" if MODE == "legacy" else "2026-07-28")
 
 
 asyncio.run(main())

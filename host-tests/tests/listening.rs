@@ -143,19 +143,24 @@ fn pages_of_other_sites_are_refused_on_the_loopback_interface() {
     let server = Program::on(directory.path()).serve();
     let client = server.client();
     assert_eq!(client.get("/credentials").status, 200);
-    let with = |header: &str| {
+    let ask = |request: &str, header: &str| {
         let request = format!(
-            "GET /credentials HTTP/1.1\r\n{header}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+            "{request} HTTP/1.1\r\n{header}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
             client.token
         );
         String::from_utf8(client.raw(request.as_bytes()).unwrap()).unwrap()
     };
+    let with = |header: &str| ask("GET /credentials", header);
     for foreign in [
         "Host: rebound.evil.test:3000",
         "Host: localhost\r\nOrigin: https://evil.test",
         "Host: localhost\r\nOrigin: null",
     ] {
         assert!(with(foreign).starts_with("HTTP/1.1 403 "), "{foreign}");
+        for method in ["POST", "GET", "HEAD", "DELETE", "PUT", "PATCH", "OPTIONS"] {
+            let answer = ask(&format!("{method} /mcp"), foreign);
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{method} {foreign}");
+        }
     }
     assert!(with("Host: localhost\r\nOrigin: http://localhost:8080").starts_with("HTTP/1.1 200 "));
 }

@@ -1,6 +1,7 @@
 //! Independent clients of MCP, each in the eras of the protocol that it speaks: they list the tools, run all six actions,
 //! and read structured content and errors. What they do is in `clients/mcp_client.py` and `clients/mcp_client.mjs`.
 
+use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,4 +72,31 @@ fn typescript_v2_with_a_handshake() {
 #[test]
 fn typescript_v2_without_one() {
     over_http(typescript("v2-auto"));
+}
+
+/// RFC 9728: a client without a token, or with an unknown one, learns that it cannot get one by itself.
+#[test]
+fn a_client_without_a_token_is_told_why() {
+    let directory = TempDir::new();
+    let server = Program::on(directory.path()).serve();
+    let url = format!("http://{}", server.address());
+    for token in ["", "unknown"] {
+        let client = server.client_with(token);
+        let answer = client.post("/mcp", &json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover"}));
+        assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));
+        assert!(answer.body.contains("static token"), "{}", answer.body);
+        let metadata = format!("{url}/.well-known/oauth-protected-resource/mcp");
+        let challenge = format!(r#"Bearer realm="strongroom", resource_metadata="{metadata}""#);
+        assert_eq!(answer.header("www-authenticate"), Some(challenge.as_str()));
+        // Before anything about the method: some clients look for the challenge by GET.
+        assert_eq!(client.get("/mcp").header("www-authenticate"), Some(challenge.as_str()));
+        let metadata = client.get(metadata.strip_prefix(&url).unwrap()).json();
+        assert_eq!(metadata["resource"], format!("{url}/mcp"));
+        assert_eq!(metadata["bearer_methods_supported"], json!(["header"]));
+        assert!(metadata.get("authorization_servers").is_none());
+        for path in ["oauth-authorization-server", "oauth-authorization-server/mcp", "openid-configuration"] {
+            let answer = client.get(&format!("/.well-known/{path}"));
+            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{path}");
+        }
+    }
 }

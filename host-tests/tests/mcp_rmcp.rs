@@ -43,7 +43,8 @@ async fn all_six_actions(client: Client) {
     }))
     .await
     .unwrap();
-    let listed = call(&client, "find_credentials", json!({"action": "list"})).await.unwrap();
+    let page = json!({"action": "list", "origin": "https://netflix.com/login"});
+    let listed = call(&client, "find_credentials", page).await.unwrap();
     assert_eq!(listed["items"][0]["id"], created["id"]);
     assert_eq!(run(json!({"action": "get", "id_or_name": "login"})).await.unwrap()["id"], created["id"]);
     assert_eq!(run(json!({"action": "totp_code", "id_or_name": "login"})).await.unwrap()["period"], 30);
