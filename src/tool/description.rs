@@ -25,7 +25,9 @@ pub fn of(tool: Tool, actions: Actions) -> String {
         Tool::Manage if actions.reading() == actions => "Looks up website logins.",
         Tool::Manage => "Manages website logins.",
     });
-    text.push_str(" Stored passwords and TOTP secrets are never shown. Actions:");
+    text.push_str(
+        " Stored passwords and TOTP secrets are never shown: the login flow on the host's side fills them in. Actions:",
+    );
     for (_, line) in LINES.iter().filter(|(action, _)| actions.contains(*action)) {
         text.push('\n');
         text.push_str(line);
