@@ -107,7 +107,8 @@ fn numbers_among_values_are_kept_as_they_were_written_or_refused() {
     let mut lines = handshake().to_vec();
     for (id, number) in (1..).zip(&all) {
         let values = json!({"pin": "NUMBER"});
-        let arguments = json!({"action": "create", "name": number, "domain": "example.com", "values": values});
+        let name = format!("with {number}");
+        let arguments = json!({"action": "create", "name": name, "domain": "example.com", "values": values});
         lines.push(call(id, "manage_credentials", arguments).replace("\"NUMBER\"", number));
     }
     let (answers, _) = session(&program, &["--scopes", "write"], &lines);
@@ -118,7 +119,8 @@ fn numbers_among_values_are_kept_as_they_were_written_or_refused() {
             continue;
         }
         assert_eq!(answer["result"]["isError"], false, "{number}: {answer}");
-        let supply = ["supply", number, "--origin", "https://example.com", "--stdin", "--exec", "cat"];
+        let name = format!("with {number}");
+        let supply = ["supply", &name, "--origin", "https://example.com", "--stdin", "--exec", "cat"];
         let values: Value = serde_json::from_str(&program.run(&supply).stdout).unwrap();
         assert!(values.to_string().contains(&format!(r#""pin":"{number}""#)), "{number}: {values}");
     }

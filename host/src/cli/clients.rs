@@ -9,8 +9,7 @@ pub fn over_http(url: &str, in_shell: &str) -> String {
     let mcp = format!("{url}/mcp");
     let header = format!("\"Authorization: Bearer {in_shell}\"");
     format!(
-        "\
-  Claude Code     claude mcp add --transport http strongroom {mcp} --header {header}
+        "  Claude Code     claude mcp add --transport http strongroom {mcp} --header {header}
   Gemini CLI      gemini mcp add --transport http strongroom {mcp} --header {header}
   Codex           codex mcp add strongroom --url {mcp} --bearer-token-env-var STRONGROOM_TOKEN
                   (and export STRONGROOM_TOKEN=\"{in_shell}\")
@@ -33,8 +32,7 @@ pub fn over_stdio(state: &Path, scopes: &str, project: &str) -> String {
     let started = json.to_string();
     json["type"] = "stdio".into();
     format!(
-        "\
-  Claude Code     claude mcp add strongroom -- {command}
+        "  Claude Code     claude mcp add strongroom -- {command}
   Codex           codex mcp add strongroom -- {command}
   Gemini CLI      gemini mcp add strongroom {command}
   Claude Desktop  {{\"mcpServers\":{{\"strongroom\":{started}}}}}

@@ -10,7 +10,7 @@ use serde_json::Value;
 fn the_first_requests_of_real_clients_get_on() {
     let recorded: Value = serde_json::from_str(include_str!("recorded.json")).unwrap();
     let recorded = recorded.as_array().unwrap();
-    assert!(recorded.len() >= 7, "{}", recorded.len());
+    assert!(recorded.len() >= 8, "{}", recorded.len());
     for one in recorded {
         let client = one["client"].as_str().unwrap();
         let mut seen = Vec::new();
