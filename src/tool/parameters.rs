@@ -62,7 +62,7 @@ const TABLE: &[Parameter] = &[
         kind: Kind::Texts,
         uses: &[
             (WRITE, "further sites of the same account, at most 15"),
-            (UPDATE, "replaces all of them, an empty array removes them; refused as for domain"),
+            (UPDATE, "replaces all of them, an empty array removes them; refused as domain is"),
         ],
     },
     Parameter {
@@ -85,7 +85,7 @@ const TABLE: &[Parameter] = &[
         name: "archived",
         kind: Kind::Flag,
         uses: &[
-            (LIST, "true: those that are switched off, instead of the others"),
+            (LIST, "with true, those that are switched off instead of the others"),
             (UPDATE, "true switches it off: no codes and no logins until a person switches it on again"),
         ],
     },
