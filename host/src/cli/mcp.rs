@@ -10,8 +10,8 @@ use super::{Common, browsers, one_line};
 use anyhow::Context;
 use clap::Args;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+    ErrorCode, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
@@ -123,6 +123,15 @@ impl ServerHandler for Server {
         let mut answer = if result.is_error { CallToolResult::error(text) } else { CallToolResult::success(text) };
         answer.structured_content = structured;
         Ok(answer.into())
+    }
+
+    /// The SDK's own answer repeats the method.
+    async fn on_custom_request(
+        &self,
+        _: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "this server has no such method", None))
     }
 }
 
