@@ -8,7 +8,7 @@ pub const NAME: &str = "fill_login";
 
 /// As an item of the array `tools` of MCP's `tools/list`.
 pub fn definition() -> Value {
-    let text = |description: &str| json!({ "type": ["string", "null"], "description": description });
+    let text = |description: &str| json!({ "type": "string", "description": description });
     let step = json!({
         "type": "object",
         "properties": {
@@ -41,9 +41,8 @@ pub fn definition() -> Value {
                 "browser": text("Name of a configured browser. Absent: the only one."),
                 "page": text("Target id or exact URL of the page. Absent: the one with a login form that fits."),
                 "fields": {
-                    "type": ["array", "null"],
-                    "description": "Only if the form is not recognised: which value goes into which field.",
-                    "maxItems": 16,
+                    "type": "array",
+                    "description": "Only if the form is not recognised: which value goes into which field, 16 at most.",
                     "items": {
                         "type": "object",
                         "properties": {
@@ -60,14 +59,16 @@ pub fn definition() -> Value {
                     },
                 },
                 "submit": {
-                    "type": ["boolean", "null"],
+                    "type": "boolean",
                     "description": "false: leave the form filled, masked, for a minute. Default true.",
                 },
                 "steps": {
-                    "type": ["integer", "null"], "minimum": 1, "maximum": 4,
-                    "description": "How many pages may be filled. Default 4.",
+                    "type": "integer", "minimum": 1, "maximum": 4,
+                    "description": "How many pages may be filled, 1 to 4. Default 4.",
                 },
-                "timeout_seconds": { "type": ["integer", "null"], "minimum": 1, "maximum": 60, "description": "Default 20." },
+                "timeout_seconds": {
+                    "type": "integer", "minimum": 1, "maximum": 60, "description": "From 1 to 60. Default 20.",
+                },
             },
             "required": ["credential"],
         },
@@ -108,5 +109,7 @@ mod tests {
         taken.sort();
         let expected = ["browser", "credential", "fields", "page", "steps", "submit", "timeout_seconds"];
         assert_eq!(taken, expected);
+        // Clients drop a tool, or all of them, for a property of two types.
+        assert!(!definition.to_string().contains("null"));
     }
 }
