@@ -48,6 +48,7 @@ macro_rules! with_every_code {
             Internal "internal" stays,
             RateLimited "rate_limited" passes,
             Archived "archived" stays,
+            StorageFailed "storage_failed" stays,
         }
     };
 }

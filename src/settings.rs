@@ -6,6 +6,7 @@ use crate::error::{Code, Error, Result};
 use crate::origin::HttpOrigins;
 use crate::platform::Clock;
 use crate::seal::{Keyring, Project, Sealer};
+use crate::store::PERMANENT;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -27,15 +28,21 @@ pub const AUDIT_DAYS: &str = "strongroom_audit_days";
 
 /// Where settings come from.
 pub trait Settings {
-    /// The value of a setting; `None` when it is not set. Errors: [`Code::StorageUnavailable`] when the host can't tell,
-    /// which must never pass for "not set": a default would lead to another vault.
+    /// The value of a setting; `None` when it is not set. Errors: those of [`unavailable`] when the host can't tell, which
+    /// must never pass for "not set": a default would lead to another vault.
     fn get(&self, name: &str) -> Result<Option<String>>;
 }
 
-/// The error of a host that can't tell a setting.
-pub fn unavailable() -> Error {
-    Error::new(Code::StorageUnavailable, "the host can't read the settings right now; nothing was changed")
-        .retry_after(1)
+/// The error of a host that can't tell a setting, and says this about it: [`Code::Misconfigured`] if it does not pass by
+/// itself, else [`Code::StorageUnavailable`].
+pub fn unavailable(cause: String) -> Error {
+    let error = if cause.starts_with(PERMANENT) {
+        misconfigured("the host can't read the settings until somebody puts them right; its log says why".into())
+    } else {
+        Error::new(Code::StorageUnavailable, "the host can't read the settings right now; nothing was changed")
+            .retry_after(1)
+    };
+    error.with_cause(cause)
 }
 
 /// The bucket all records live in.

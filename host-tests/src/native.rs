@@ -140,6 +140,7 @@ fn failed(error: keyvalue::StoreError) -> StoreError {
         keyvalue::StoreError::NoSuchStore => StoreError::NoSuchStore,
         keyvalue::StoreError::AccessDenied => StoreError::AccessDenied,
         keyvalue::StoreError::Other(cause) => StoreError::Other(cause.into()),
+        keyvalue::StoreError::Failed(cause) => StoreError::Failed(cause.into()),
         keyvalue::StoreError::Stop => StoreError::Other("the instance ends here".into()),
     }
 }

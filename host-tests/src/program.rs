@@ -87,7 +87,7 @@ impl Program {
 
     /// `strongroom call`; the JSON of standard output or of standard error.
     pub fn call(&self, request: &Value) -> Result<Value, Value> {
-        let output = self.run_with_input(&["call", "-"], &request.to_string());
+        let output = self.run_with_input(&["call", "-", "--quiet"], &request.to_string());
         let parse = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {output:?}"));
         match output.code {
             Some(0) => Ok(parse(&output.stdout)),

@@ -260,6 +260,9 @@ fn no_secret_leaves_and_no_name_is_stored() {
     let directory = TempDir::new();
     let program = Program::on(directory.path());
     let server = program.serve();
+    // Whoever reads keeps the log of the database from being emptied.
+    let reader = rusqlite::Connection::open(directory.path().join("sqlite_key_value.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM spin_key_value").unwrap();
     exercise(&server, &program);
 
     let mut needles = secrets();
@@ -273,6 +276,7 @@ fn no_secret_leaves_and_no_name_is_stored() {
     let files = search_files(directory.path(), &needles);
     assert!(files >= 6, "only {files} files");
     let token = server.admin_token();
+    drop(reader);
     let (status, output) = server.stop();
     assert!(status.success());
     search_files(directory.path(), &needles);

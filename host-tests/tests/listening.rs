@@ -197,11 +197,44 @@ fn what_it_counts_is_for_administrators() {
         "strongroom_store_faults_total 0",
         "strongroom_log_lines_dropped_total 0",
         "strongroom_instances 0",
-        r#"strongroom_request_seconds_bucket{le="+Inf"} 1"#,
+        r#"strongroom_request_seconds_count{method="GET",route="/credentials/{id_or_name}",status="404"} 1"#,
+        r#"strongroom_request_seconds_bucket{le="+Inf",method="GET",route="/credentials/{id_or_name}",status="404"} 1"#,
+        "strongroom_garbage_records 0",
     ] {
         assert!(metrics.body.contains(line), "{line} is not in {}", metrics.body);
     }
     assert!(!metrics.body.contains("canary"));
+    // Every name that there is.
+    let names: Vec<_> = metrics.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let expected = [
+        "strongroom_requests counter",
+        "strongroom_request_seconds histogram",
+        "strongroom_instances gauge",
+        "strongroom_garbage_records gauge",
+        "strongroom_store_operations counter",
+        "strongroom_store_faults counter",
+        "strongroom_log_lines_dropped counter",
+    ];
+    assert_eq!(names, expected);
+    // They follow what happens.
+    let number = |name: &str| {
+        let text = client.get("/metrics").body;
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let operations = number("strongroom_store_operations_total");
+    for n in 0..5 {
+        let new = json!({ "name": format!("n{n}"), "domain": "example.com", "values": { "password": "p" } });
+        assert_eq!(client.post("/credentials", &new).status, 201);
+    }
+    client.patch("/credentials/n1", &json!({ "values": { "password": "q" } }));
+    client.delete("/credentials/n2");
+    assert!(number("strongroom_garbage_records") > 0);
+    assert!(number("strongroom_store_operations_total") > operations + 20);
+    let database = rusqlite::Connection::open(program.state().join("sqlite_key_value.db")).unwrap();
+    database.execute_batch("ALTER TABLE spin_key_value RENAME TO renamed").unwrap();
+    assert_eq!(client.get("/credentials/n1").status, 500);
+    assert!(number("strongroom_store_faults_total") > 0);
     assert_eq!(server.client_with("").get("/metrics").status, 401);
     let agent = fs::read_to_string(program.state().join("agent.token")).unwrap();
     assert_eq!(server.client_with(agent.trim()).get("/metrics").status, 403);

@@ -5,7 +5,7 @@ use crate::bindings::agent::{Agent, AgentPre};
 use crate::bindings::vault::{Vault, VaultPre};
 use crate::call::{CALL_TIME_LIMIT, Instance, InstanceStore};
 use crate::engine::Engine;
-use crate::instance::{self, Services, State};
+use crate::instance::{self, MAX_HANDLES, MAX_HOST_CALL_BYTES, Services, State};
 use crate::{Result, plain};
 use anyhow::Context;
 use bytes::Bytes;
@@ -123,6 +123,8 @@ impl Component {
         let place = self.engine.place().await?;
         let mut store = Store::new(self.engine.inner(), State::new(services.clone()));
         store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(MAX_HOST_CALL_BYTES);
+        store.set_max_component_handles(MAX_HANDLES);
         Ok(InstanceStore::new(store, place))
     }
 }

@@ -35,6 +35,8 @@ impl Engine {
         config.epoch_interruption(true);
         // No concurrency inside an instance is needed: a fresh one serves each call.
         config.concurrency_support(false);
+        // The stack on which a caller's values were does not serve another one as it is.
+        config.async_stack_zeroing(true);
         // A trap's text is logged; it should be one line.
         config.wasm_backtrace_max_frames(None);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
@@ -76,6 +78,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(MAX_MAINTENANCE_MEMORY_BYTES)
         // Cheaper to clear by hand than to give back to the kernel and fault in again.
         .linear_memory_keep_resident(512 << 10)
-        .table_keep_resident(64 << 10);
+        .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(64 << 10);
     pool
 }

@@ -22,7 +22,17 @@ const MAX_RANDOM_BYTES: u64 = 64 << 10;
 const MAX_TABLE_ELEMENTS: usize = 10_000;
 
 /// Handles the component can hold at once: buckets, compare-and-swap handles, the parts of one request and answer.
-const MAX_HANDLES: usize = 1000;
+pub(crate) const MAX_HANDLES: usize = 1000;
+
+/// Core instances and tables of one component: its own module and what glues it to its imports.
+const MAX_CORE_INSTANCES: usize = 4;
+
+/// Bytes of header fields, in one request or answer, that the component can hold; a request has 32 KiB at most.
+const MAX_FIELD_BYTES: usize = 64 << 10;
+
+/// Bytes the component can hand over in one call of the host, which then has them too. A record has 256 KiB, an answer
+/// some MiB at most.
+pub(crate) const MAX_HOST_CALL_BYTES: usize = 16 << 20;
 
 /// What an instance is given to work with.
 #[derive(Clone)]
@@ -52,13 +62,15 @@ impl State {
     pub(crate) fn new(services: Services) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(MAX_FIELD_BYTES);
         Self {
             services,
             table,
             memory: MemoryLimit { max_bytes: MAX_MEMORY_BYTES, bytes: 0 },
             deadline: Instant::now() + CALL_TIME_LIMIT,
             turn: None,
-            http: WasiHttpCtx::new(),
+            http,
             hooks: Hooks,
         }
     }
@@ -87,6 +99,18 @@ impl ResourceLimiter for MemoryLimit {
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= MAX_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_CORE_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_CORE_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        1
     }
 }
 

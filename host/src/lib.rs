@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+pub mod access_log;
 pub mod bindings;
 mod call;
 mod clock;

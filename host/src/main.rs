@@ -2,9 +2,13 @@
 
 mod cli;
 
-/// Gives memory back that a burst of requests took, where the system's own keeps it.
+use mimalloc::MiMalloc;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Gives memory back that a burst of requests took, where the system's own keeps it; and clears what is freed, so that
+/// no value that passed through lies around in it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 fn main() -> std::process::ExitCode {
     keep_memory_private();

@@ -118,7 +118,12 @@ pub fn find_to_change(
 }
 
 fn find_in(vault: &Vault<'_>, get: Lookup<'_>, selector: &Selector) -> Result<Stored, Fault> {
-    let restriction = &vault.principal.restriction;
+    let stored = look_for(&vault.principal.restriction, get, selector)?;
+    vault.found.set(Some(stored.id));
+    Ok(stored)
+}
+
+fn look_for(restriction: &Restriction, get: Lookup<'_>, selector: &Selector) -> Result<Stored, Fault> {
     match selector {
         Selector::Id(id) => {
             // One that is none of the principal's is looked for everywhere, like one that is not there.

@@ -58,12 +58,14 @@ pub use view::CredentialView;
 
 use crate::access::Principal;
 use crate::catalog::{Catalog, InitOptions};
+use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use crate::origin::{HttpOrigins, Origin};
 use crate::platform::Platform;
 use crate::seal::Sealer;
 use crate::settings::{self, Settings};
 use crate::time::Timestamp;
+use core::cell::Cell;
 
 /// The vault of one project, as it is for one principal.
 pub struct Vault<'a> {
@@ -73,13 +75,14 @@ pub struct Vault<'a> {
     policy: Policy,
     catalog: Catalog<'a>,
     http_origins: Result<HttpOrigins>,
+    found: Cell<Option<CredentialId>>,
 }
 
 impl<'a> Vault<'a> {
     pub fn new(platform: Platform<'a>, sealer: &'a Sealer, principal: &'a Principal) -> Self {
         let http_origins = Ok(HttpOrigins::default());
         let catalog = Catalog::new(platform, sealer);
-        Self { platform, sealer, principal, policy: Policy::default(), catalog, http_origins }
+        Self { platform, sealer, principal, policy: Policy::default(), catalog, http_origins, found: Cell::new(None) }
     }
 
     /// The same with another policy than the default.
@@ -102,6 +105,17 @@ impl<'a> Vault<'a> {
     /// The id of the project.
     pub fn project(&self) -> &str {
         self.sealer.project().as_str()
+    }
+
+    /// How many superseded records later commits will delete.
+    pub fn garbage(&self) -> Result<u64> {
+        self.catalog.garbage()
+    }
+
+    /// The credential that was asked for by its id or name, if it exists for whoever asked: for the log, as an error
+    /// doesn't say it, nor does a code.
+    pub fn found(&self) -> Option<CredentialId> {
+        self.found.get()
     }
 
     /// Prepares the store; false if it was prepared already. See [`InitOptions`].

@@ -50,7 +50,7 @@ use mutation::Mutation;
 use records::Records;
 use root::Root;
 
-/// A key that no record has: asking for it tells whether the host's compare-and-swap answers at all.
+/// A key that no record has, for finding out whether the host's store answers and takes writes.
 pub const PROBE_KEY: &str = "sr1.probe";
 
 /// How often a reader starts over on a newer root.

@@ -72,6 +72,10 @@ impl wit::Guest for Component {
         Ok(perform(Action::ResetExclusive, |vault| actions::reset_exclusive(vault, &id_or_name))?.0)
     }
 
+    fn garbage() -> Result<u64, Error> {
+        Ok(perform(Action::Verify, |vault| vault.garbage())?)
+    }
+
     fn purge_deleted() -> Result<(u64, bool), Error> {
         Ok(perform(Action::Purge, actions::purge_deleted)?)
     }

@@ -23,7 +23,7 @@ impl Settings for HostSettings {
     fn get(&self, name: &str) -> Result<Option<String>, Error> {
         config::get(name).map_err(|error| {
             let (config::Error::Upstream(cause) | config::Error::Io(cause)) = error;
-            settings::unavailable().with_cause(cause)
+            settings::unavailable(cause)
         })
     }
 }
@@ -80,7 +80,7 @@ impl From<keyvalue::Error> for StoreError {
         match error {
             keyvalue::Error::NoSuchStore => StoreError::NoSuchStore,
             keyvalue::Error::AccessDenied => StoreError::AccessDenied,
-            keyvalue::Error::Other(text) => StoreError::Other(text.into()),
+            keyvalue::Error::Other(text) => StoreError::from_text(text),
         }
     }
 }

@@ -6,12 +6,12 @@ use crate::json;
 use crate::platform::Platform;
 use crate::settings::{self, Settings};
 
-/// 200 when ready, else 503. Every token will do, whatever its scopes.
+/// 200 when ready, else 503. Every token will do, whatever its scopes; with one, a write is tried too.
 pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Response {
     let project = auth::authenticate(platform.clock, settings, request).ok().map(|(_, project)| project);
     let is_known = project.is_some();
     let project = project.map_or_else(|| settings::project(settings), Ok);
-    let health = actions::health(platform, project.and_then(|project| settings::sealer(settings, project)));
+    let health = actions::health(platform, project.and_then(|project| settings::sealer(settings, project)), is_known);
     let status = if health.failure.is_none() { 200 } else { 503 };
     let body = json::object(|root| {
         root.text("status", if health.failure.is_none() { "ready" } else { "not_ready" });

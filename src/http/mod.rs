@@ -19,6 +19,7 @@ pub use response::Response;
 pub use routes::{Row, TABLE, Target, template};
 
 use crate::actions::{Action, Vault};
+use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::settings::{self, Settings};
@@ -27,16 +28,12 @@ use routes::Route;
 /// The description of this API (OpenAPI 3.1), served at `/openapi.json`; a test holds it equal to [`TABLE`].
 pub const OPENAPI: &str = include_str!("openapi.json");
 
+/// Has the id of the credential that a request was about, for the log of the host, which keeps it from the client.
+pub const CREDENTIAL_HEADER: &str = "x-strongroom-credential";
+
 /// Answers a request. Errors are responses too.
 pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Response {
-    let mut response = answer(platform, settings, request).unwrap_or_else(|error| {
-        let mut response = Response::error(&error);
-        // These say the same a second time, or recognise it: repeating them is how their outcome becomes known.
-        if error.code() == Code::OutcomeUnknown && matches!(request.method, "POST" | "PUT") {
-            response.headers.retain(|(name, _)| *name != "x-should-retry");
-        }
-        response
-    });
+    let mut response = answer(platform, settings, request).unwrap_or_else(|error| failure(request, &error));
     if let Some(id) = request.id() {
         response.add("x-request-id", id);
     }
@@ -77,7 +74,26 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
     let id_or_name = uri::decode_segment(id_or_name)?;
     let sealer = settings::sealer(settings, project)?;
     let vault = Vault::new(platform, &sealer, &principal).with_settings(settings)?;
-    credentials::Call { vault: &vault, request, id_or_name: &id_or_name }.run(action)
+    let answer = credentials::Call { vault: &vault, request, id_or_name: &id_or_name }.run(action);
+    let mut response = answer.unwrap_or_else(|error| failure(request, &error));
+    name_credential(&mut response, vault.found());
+    Ok(response)
+}
+
+fn failure(request: &Request<'_>, error: &Error) -> Response {
+    let mut response = Response::error(error);
+    // These say the same a second time, or recognise it: repeating them is how their outcome becomes known.
+    if error.code() == Code::OutcomeUnknown && matches!(request.method, "POST" | "PUT") {
+        response.headers.retain(|(name, _)| *name != "x-should-retry");
+    }
+    response
+}
+
+/// Tells the host's log which credential a request was about.
+fn name_credential(response: &mut Response, found: Option<CredentialId>) {
+    if let Some(id) = found {
+        response.add(CREDENTIAL_HEADER, id.to_text());
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub const fn of(code: Code) -> u16 {
         Code::IdempotencyMismatch => 422,
         Code::CodeExpiring | Code::CodeTaken | Code::RateLimited => 429,
         Code::StorageCorrupt
+        | Code::StorageFailed
         | Code::KeyMismatch
         | Code::KeyUnavailable
         | Code::FormatTooNew

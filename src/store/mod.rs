@@ -21,6 +21,18 @@ pub enum StoreError {
     AccessDenied,
     /// Anything else, in the host's words: for its log, not for callers, as they can quote keys.
     Other(Cow<'static, str>),
+    /// The same, of which the host knows that it does not pass by itself: a full disk, a damaged file.
+    Failed(Cow<'static, str>),
+}
+
+/// How a host's text of an error begins if what is wrong does not pass by itself; WASI's own errors can't say it.
+pub const PERMANENT: &str = "permanent: ";
+
+impl StoreError {
+    /// The error of a host that said this.
+    pub fn from_text(text: String) -> Self {
+        if text.starts_with(PERMANENT) { Self::Failed(text.into()) } else { Self::Other(text.into()) }
+    }
 }
 
 impl From<StoreError> for Error {
@@ -39,6 +51,11 @@ impl From<StoreError> for Error {
                     .retry_after(1)
                     .with_cause(cause)
             }
+            StoreError::Failed(cause) => Error::new(
+                Code::StorageFailed,
+                "the host's key-value store failed in a way that does not pass by itself; the host's log says why",
+            )
+            .with_cause(cause),
         }
     }
 }

@@ -143,6 +143,8 @@ pub fn purge(arguments: PurgeArguments) -> Result<ExitCode> {
         let purged = answer(maintenance.call_purge(instance.store.call(), credential, None).await);
         Ok(format!("{} is gone for good", purged.map_err(|error| setup.explain(error))?))
     })?;
+    // A server beside this may keep the log from being emptied for a while.
+    setup.store.checkpoint()?;
     line(&said)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -32,6 +32,24 @@ pub enum LogFormat {
     Json,
 }
 
+/// What commands that do one thing can be told about the line they leave.
+#[derive(clap::Args)]
+pub struct LogArguments {
+    /// Log failures only, not what was done
+    #[arg(long)]
+    quiet: bool,
+
+    /// Form of the line in the log, on standard error
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+impl LogArguments {
+    pub fn start(&self) -> Log {
+        Log::start(self.quiet, self.log_format)
+    }
+}
+
 /// Logs as long as it lives; what waits is written when it is dropped, if that takes no longer than a second.
 pub struct Log {
     _writer: WorkerGuard,

@@ -106,6 +106,7 @@ pub fn sweep(common: Common) -> Result<ExitCode> {
             next = step.next;
         }
     })?;
+    setup.store.checkpoint()?;
     line(&format!(
         "{} records looked at, {} deleted; {} versions and deleted credentials were over their time",
         swept.examined, swept.deleted, swept.expired

@@ -93,6 +93,7 @@ async fn serve(arguments: Arguments, dropped: ErrorCounter) -> Result<()> {
     };
     let server =
         Server::new(setup.component, setup.services, setup.config, options)?.with_fills(Fills::new(browsers, policies));
+    let _limit = outlive_file_size_limit()?;
     server.run(listener, stop_signal()?).await;
     Ok(())
 }
@@ -186,6 +187,19 @@ fn greet_clients(setup: &Setup, url: &str) -> Result<()> {
         )?;
     }
     line(&clients::over_stdio(setup.state.path(), "read,totp", "default"))
+}
+
+/// A limit of the size of files is a full disk: the write fails, and the process goes on. Holds as long as what is
+/// returned.
+#[cfg(target_os = "linux")]
+fn outlive_file_size_limit() -> Result<impl Sized> {
+    const SIGXFSZ: i32 = 25;
+    Ok(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ))?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn outlive_file_size_limit() -> Result<impl Sized> {
+    Ok(())
 }
 
 /// Ready at the first SIGINT or SIGTERM. The second one ends the process at once.

@@ -5,6 +5,8 @@ use anyhow::{Context, ensure};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use strongroom::error::Code;
+use strongroom::http::status;
 use strongroom_host::bindings::vault::Vault;
 use strongroom_host::bindings::vault::exports::strongroom::vault::types::{Error as VaultError, ErrorCode};
 use strongroom_host::{Component, Engine, Instance, Result, Services, SqliteStore, StateConfig, StateDir, SystemClock};
@@ -93,6 +95,16 @@ impl Setup {
         }
     }
 
+    /// The id of a credential, if there is such a one.
+    pub fn id_of(&self, id_or_name: &str) -> Option<String> {
+        let found = block_on(async {
+            let mut instance = self.instance().await?;
+            let credentials = instance.exports.strongroom_vault_credentials();
+            answer(credentials.call_get(instance.store.call(), id_or_name).await).map_err(|error| self.explain(error))
+        });
+        found.ok().map(|credential| credential.id)
+    }
+
     /// Says what an error of the component means to whoever runs this program.
     pub fn explain(&self, error: Failure) -> anyhow::Error {
         let VaultError { code, message, .. } = match error {
@@ -120,6 +132,11 @@ pub enum Failure {
     Vault(VaultError),
     /// The component broke off.
     Host(anyhow::Error),
+}
+
+/// The HTTP status of an error. Both lists of codes are in one order, which a test of the component holds.
+pub fn status_of(code: ErrorCode) -> u16 {
+    Code::ALL.get(code as usize).map_or(500, |code| status::of(*code))
 }
 
 /// Joins the two ways in which a call can fail.

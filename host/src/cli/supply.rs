@@ -1,13 +1,16 @@
 //! `strongroom supply`: a credential's values for a program that logs in, past command lines and terminals.
 
 use super::Common;
-use super::setup::{Begin, answer, block_on, open_prepared};
+use super::log::LogArguments;
+use super::setup::{Begin, Failure, Setup, answer, block_on, open_prepared, status_of};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{self, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 use strongroom_host::Result;
+use strongroom_host::access_log::{self, Access};
 use strongroom_host::bindings::vault::exports::strongroom::vault::supply::Supplied;
 use strongroom_host::bindings::vault::exports::strongroom::vault::types::CodeOptions;
 
@@ -47,21 +50,28 @@ pub struct Arguments {
     exec: Vec<String>,
 
     #[command(flatten)]
+    log: LogArguments,
+
+    #[command(flatten)]
     common: Common,
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let log = arguments.log.start();
     let setup = open_prepared(&arguments.common, Begin::No)?;
+    let start = Instant::now();
     let supplied = block_on(async {
         let mut instance = setup.instance().await?;
         let supply = instance.exports.strongroom_vault_supply();
         let options = CodeOptions { min_valid_seconds: arguments.min_valid_seconds, exclusive: arguments.exclusive };
         let (id_or_name, origin) = (&arguments.id_or_name, &arguments.origin);
         let supplied = supply.call_supply(instance.store.call(), id_or_name, origin, Some(options)).await;
-        answer(supplied).map_err(|error| setup.explain(error))
+        Ok(answer(supplied))
     })?;
+    report(&setup, &arguments.id_or_name, &supplied, start.elapsed());
+    let supplied = supplied.map_err(|error| setup.explain(error))?;
     // The vault is closed before a program runs that may take long.
-    drop(setup);
+    drop((setup, log));
 
     let [program, rest @ ..] = arguments.exec.as_slice() else { bail!("--exec needs a program") };
     let mut command = process::Command::new(program);
@@ -84,6 +94,18 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         command.envs(variables).status().with_context(|| format!("{program} cannot be run"))?
     };
     Ok(exit_code(status))
+}
+
+/// Leaves the line that a release over HTTP leaves.
+fn report(setup: &Setup, id_or_name: &str, supplied: &Result<Supplied, Failure>, duration: Duration) {
+    let (status, credential) = match supplied {
+        Ok(supplied) => (200, Some(supplied.id.clone())),
+        Err(Failure::Vault(error)) => (status_of(error.code), setup.id_of(id_or_name)),
+        Err(Failure::Host(_)) => (500, None),
+    };
+    let id = &access_log::new_id();
+    let credential = credential.as_deref();
+    Access { method: "supply", route: "supply", status, duration, token: None, credential, id }.log();
 }
 
 fn to_json(supplied: &Supplied) -> String {

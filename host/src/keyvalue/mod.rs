@@ -21,6 +21,9 @@ pub enum StoreError {
     /// Anything else; the text reaches the component and no caller.
     #[error("{0}")]
     Other(String),
+    /// The same, of something that does not pass by itself, such as a full disk: trying again is pointless.
+    #[error("{0}")]
+    Failed(String),
     /// The instance ends here with a trap, as if its process had died at this operation: for a store that must not be
     /// used any further in the middle of a call.
     #[error("the instance was stopped at a store operation")]
@@ -45,7 +48,8 @@ pub enum Swap {
     Done,
     /// The key held something else. Nothing was changed, and this swap will change nothing later.
     Refused,
-    /// The store can't tell: the swap may have happened, may yet happen, or never will. The text says why.
+    /// The store can't tell: the swap may have happened, may yet happen, or never will. The text says why, and begins
+    /// with [`PERMANENT`](strongroom::store::PERMANENT) if that does not pass by itself.
     ///
     /// A store says this whenever it has sent the swap off and did not learn its end, and never tries it again by
     /// itself: the caller reads what is there and decides.

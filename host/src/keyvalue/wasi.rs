@@ -5,6 +5,7 @@ use crate::bindings::vault::wasi::keyvalue::{atomics, store};
 use crate::instance::State;
 use crate::report;
 use std::sync::Arc;
+use strongroom::store::PERMANENT;
 use wasmtime::component::Resource;
 
 /// An open bucket.
@@ -48,6 +49,7 @@ fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store:
         Err(StoreError::NoSuchStore) => Err(store::Error::NoSuchStore),
         Err(StoreError::AccessDenied) => Err(store::Error::AccessDenied),
         Err(StoreError::Other(message)) => Err(store::Error::Other(message)),
+        Err(StoreError::Failed(message)) => Err(store::Error::Other(format!("{PERMANENT}{message}"))),
         Err(stop @ StoreError::Stop) => return Err(wasmtime::Error::new(stop)),
     })
 }

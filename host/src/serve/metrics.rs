@@ -19,8 +19,9 @@ type Labels = [(&'static str, String); 3];
 pub struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
-    seconds: Histogram,
+    seconds: Family<Labels, Histogram, fn() -> Histogram>,
     pub instances: Gauge,
+    pub garbage: Gauge,
     store_operations: Counter<u64, AtomicU64>,
     store_faults: Counter<u64, AtomicU64>,
     log_lines_dropped: Counter<u64, AtomicU64>,
@@ -31,12 +32,15 @@ impl Metrics {
     /// `dropped` tells how many lines of the log were dropped.
     pub fn new(dropped: Box<dyn Fn() -> u64 + Send + Sync>) -> Self {
         let mut registry = Registry::with_prefix("strongroom");
-        let (requests, instances) = (Family::<Labels, Counter>::default(), Gauge::default());
-        let seconds = Histogram::new(SECONDS);
+        let (requests, instances, garbage) = (Family::<Labels, Counter>::default(), Gauge::default(), Gauge::default());
+        let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let [operations, faults, lost]: [Counter<u64, AtomicU64>; 3] = Default::default();
         registry.register("requests", "Requests answered", requests.clone());
         registry.register("request_seconds", "How long requests took", seconds.clone());
         registry.register("instances", "Instances of the component that run now", instances.clone());
+        let of_garbage =
+            "Superseded records that later commits will delete, in the project of the token that asked last";
+        registry.register("garbage_records", of_garbage, garbage.clone());
         registry.register("store_operations", "Operations of the key-value store", operations.clone());
         registry.register("store_faults", "Failures of the store and of the files beside it", faults.clone());
         registry.register("log_lines_dropped", "Lines of the log that nobody read in time", lost.clone());
@@ -45,6 +49,7 @@ impl Metrics {
             requests,
             seconds,
             instances,
+            garbage,
             store_operations: operations,
             store_faults: faults,
             log_lines_dropped: lost,
@@ -55,7 +60,7 @@ impl Metrics {
     pub fn request(&self, method: &str, route: &str, status: u16, duration: Duration) {
         let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
         self.requests.get_or_create(&labels).inc();
-        self.seconds.observe(duration.as_secs_f64());
+        self.seconds.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
     pub fn text(&self) -> String {

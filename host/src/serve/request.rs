@@ -5,6 +5,7 @@ use super::refusal::Refusal;
 use super::route::{changes, is_canonical, kind, method, route};
 use super::shares::Kind;
 use super::{MAX_HEADER_BYTES, Server};
+use crate::access_log::{self, Access};
 use crate::call::CALL_TIME_LIMIT;
 use crate::component::HandleError;
 use crate::config::Config;
@@ -20,6 +21,7 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Instant;
 use strongroom::credential::CredentialId;
+use strongroom::http::CREDENTIAL_HEADER;
 use strongroom::settings;
 use strongroom::time::Timestamp;
 
@@ -36,17 +38,15 @@ pub async fn answer(server: &Server, request: Request<Incoming>, answering: &Ans
     let named = credential_in(request.uri().path());
     let mut response = respond(server, request, &id, &caller).await.unwrap_or_else(Refusal::into_response);
     response.headers_mut().insert(REQUEST_ID, id.clone());
-    let credential = named.or_else(|| credential_of(route, response.body()));
-    let credential = credential.as_deref().unwrap_or("-");
+    // For this log only.
+    let found = response.headers_mut().remove(CREDENTIAL_HEADER);
+    let found = found.as_ref().and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let credential = found.or(named).or_else(|| credential_of(route, response.body()));
 
-    let (status, token, id) = (response.status().as_u16(), caller.name().unwrap_or("-"), text(&id));
-    server.metrics.request(method, route, status, start.elapsed());
-    let ms = (start.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
-    tracing::info!(
-        target: "strongroom",
-        method, route, status = u64::from(status), ms, token, credential, id,
-        "{method} {route} {status} {ms:.1}ms token={token} credential={credential} id={id}",
-    );
+    let (status, duration) = (response.status().as_u16(), start.elapsed());
+    server.metrics.request(method, route, status, duration);
+    let (token, credential) = (caller.name(), credential.as_deref());
+    Access { method, route, status, duration, token, credential, id: text(&id) }.log();
     response.map(Full::new)
 }
 
@@ -99,7 +99,7 @@ async fn respond(
         }
     }
     if parts.uri.path() == "/metrics" && parts.method == Method::GET {
-        return metrics(server, caller);
+        return metrics(server, caller).await;
     }
     // What comes without a known token is refused by the component without a look at the body.
     let (body, reserved) = match token {
@@ -139,16 +139,50 @@ async fn respond(
 }
 
 /// For whoever watches the server; the component knows nothing of it.
-fn metrics(server: &Server, caller: &Caller) -> Result<Response<Bytes>, Refusal> {
+async fn metrics(server: &Server, caller: &Caller) -> Result<Response<Bytes>, Refusal> {
     let entry = caller.entry.as_ref().ok().and_then(Option::as_ref).filter(|_| caller.is_known());
     let entry = entry.ok_or(Refusal::NO_TOKEN)?;
     if !entry.grant.scopes.contains(Scope::Admin) {
         return Err(Refusal::NO_SCOPE);
     }
+    // A failing store shows among the other numbers; this one stays as it was.
+    if let Some(garbage) = garbage(server, entry).await {
+        server.metrics.garbage.set(garbage);
+    }
     let mut response = Response::new(Bytes::from(server.metrics.text()));
     let text = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
     Ok(response)
+}
+
+/// How many superseded records there are in the project of whoever asks.
+async fn garbage(server: &Server, entry: &Entry) -> Option<i64> {
+    let _place = tokio::time::timeout(CALL_TIME_LIMIT, server.shares.admit(Some(&entry.grant.name), Kind::Read)).await;
+    let mut instance = server.component.vault(&in_project(&server.services, entry)).await.ok()?;
+    let maintenance = instance.exports.strongroom_vault_maintenance();
+    let garbage = maintenance.call_garbage(instance.store.call()).await.ok()?.ok()?;
+    i64::try_from(garbage).ok()
+}
+
+/// The services of an instance that works on a token's project.
+fn in_project(services: &Services, entry: &Entry) -> Services {
+    let project = entry.project.as_str().to_owned();
+    Services { config: Arc::new(OneProject { project, all: services.config.clone() }), ..services.clone() }
+}
+
+/// The settings, with another project.
+struct OneProject {
+    project: String,
+    all: Arc<dyn Config>,
+}
+
+impl Config for OneProject {
+    fn get(&self, key: &str) -> Result<Option<String>, String> {
+        match key {
+            settings::PROJECT => Ok(Some(self.project.clone())),
+            _ => self.all.get(key),
+        }
+    }
 }
 
 /// The credential's id, if the path names it by its id.
@@ -210,10 +244,10 @@ impl Config for OneToken {
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let modest = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let given = headers.get(&REQUEST_ID);
-    given.filter(|id| (1..=64).contains(&id.len()) && id.as_bytes().iter().all(modest)).cloned().unwrap_or_else(|| {
-        let random = getrandom::u64().unwrap_or_default();
-        HeaderValue::from_str(&format!("{random:016x}")).unwrap_or(HeaderValue::from_static("-"))
-    })
+    given
+        .filter(|id| (1..=64).contains(&id.len()) && id.as_bytes().iter().all(modest))
+        .cloned()
+        .unwrap_or_else(|| HeaderValue::from_str(&access_log::new_id()).unwrap_or(HeaderValue::from_static("-")))
 }
 
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -43,6 +43,8 @@ pub fn kind(method: &Method, uri: &Uri) -> Kind {
     };
     match route(uri.path()) {
         "/mcp" => Kind::Tool,
+        // It tries a write.
+        "/health" => Kind::Write,
         _ if *method != Method::GET && *method != Method::HEAD => Kind::Write,
         "/credentials" if asks_for("query") => Kind::Search,
         "/audit" => Kind::Search,
@@ -105,6 +107,7 @@ mod tests {
             (Method::GET, "/credentials/a/totp-code?exclusive=true", Kind::Write),
             (Method::DELETE, "/credentials/a", Kind::Write),
             (Method::POST, "/mcp", Kind::Tool),
+            (Method::GET, "/health", Kind::Write),
         ] {
             assert_eq!(kind(&method, &uri.parse().unwrap()), expected, "{method} {uri}");
         }

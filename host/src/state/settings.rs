@@ -9,11 +9,13 @@ use crate::token::{Entries, Entry};
 use anyhow::{Context, bail};
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use strongroom::access;
 use strongroom::settings;
+use strongroom::store::PERMANENT;
 
 /// See the module.
 pub struct StateConfig {
@@ -36,7 +38,11 @@ impl Config for StateConfig {
         Ok(Some(match key {
             settings::KEYS => self.keys.clone(),
             settings::TOKENS => {
-                self.tokens.read().map_err(|_| "the tokens file cannot be used".to_owned())?.entries.setting()
+                let tokens = self.tokens.read().map_err(|error| {
+                    let begin = if passes(&error) { "" } else { PERMANENT };
+                    format!("{begin}the tokens file cannot be used")
+                })?;
+                tokens.entries.setting()
             }
             settings::BUCKET => BUCKET.to_owned(),
             settings::PROJECT => self.project.clone(),
@@ -103,6 +109,13 @@ pub(super) fn read_tokens(path: &Path) -> Result<Entries> {
         )
     })?;
     Entries::parse(&text).with_context(|| path.display().to_string())
+}
+
+/// Whether an error of the file can pass by itself: not if it is missing, nobody may read it, or it says something wrong.
+fn passes(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| {
+        !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData)
+    })
 }
 
 fn stamp(path: &Path) -> std::io::Result<Stamp> {

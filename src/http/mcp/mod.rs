@@ -17,12 +17,14 @@ pub use metadata::METADATA_PATH;
 use super::{Request, Response, auth};
 use crate::access::Principal;
 use crate::actions::Vault;
+use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Json, Members};
 use crate::platform::Platform;
 use crate::seal::Project;
 use crate::settings::{self, Settings};
 use crate::tool::{self, Actions, Call, Tool, ToolResult};
+use core::cell::Cell;
 use eras::Era;
 use message::{Fault, Message, Reply};
 
@@ -58,8 +60,10 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
         }
         body => body?,
     };
-    let server = Server { platform, settings, principal: &principal, project: &project };
-    Ok(server.answer(request, body))
+    let server = Server { platform, settings, principal: &principal, project: &project, found: Cell::new(None) };
+    let mut response = server.answer(request, body);
+    super::name_credential(&mut response, server.found.get());
+    Ok(response)
 }
 
 /// The metadata of RFC 9728, for whoever looks for a way to authenticate.
@@ -89,6 +93,8 @@ struct Server<'a> {
     settings: &'a dyn Settings,
     principal: &'a Principal,
     project: &'a Project,
+    /// The credential that a call was about.
+    found: Cell<Option<CredentialId>>,
 }
 
 impl Server<'_> {
@@ -155,7 +161,9 @@ impl Server<'_> {
             .as_ref()
             .map_err(Clone::clone)
             .and_then(|sealer| Vault::new(self.platform, sealer, self.principal).with_settings(self.settings));
-        call.run(vault.as_ref().map_err(Clone::clone))
+        let result = call.run(vault.as_ref().map_err(Clone::clone));
+        self.found.set(vault.ok().and_then(|vault| vault.found()));
+        result
     }
 
     fn allowed(&self) -> Actions {

@@ -62,6 +62,8 @@ fn every_operation(world: &World, store: &dyn Store) -> Vec<Answer> {
 fn stores_that_fail() {
     for (error, status, code) in [
         (StoreError::Other("canary".into()), 503, "storage_unavailable"),
+        (StoreError::from_text("canary".into()), 503, "storage_unavailable"),
+        (StoreError::from_text("permanent: canary".into()), 500, "storage_failed"),
         (StoreError::AccessDenied, 500, "misconfigured"),
         (StoreError::NoSuchStore, 500, "misconfigured"),
     ] {

@@ -127,7 +127,7 @@ impl Clock for World {
 impl Settings for World {
     fn get(&self, name: &str) -> crate::error::Result<Option<String>> {
         if self.unreadable.get() == Some(name) {
-            return Err(settings::unavailable());
+            return Err(settings::unavailable("canary".into()));
         }
         Ok(self.settings.borrow().iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone()))
     }

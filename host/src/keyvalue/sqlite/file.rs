@@ -1,10 +1,12 @@
 //! The database file: made, checked and opened.
 
+use super::StoreError;
 use anyhow::{Context, bail};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a writer waits for writers of other processes.
@@ -12,6 +14,37 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
     store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key))";
+
+/// Where the file is that was opened. If it is removed, or another put in its place, what is written goes where nobody
+/// finds it again, and what is read may be of another database.
+#[derive(Clone)]
+pub struct Place {
+    path: Arc<Path>,
+    /// Device and inode.
+    numbers: (u64, u64),
+}
+
+impl Place {
+    pub fn of(path: &Path) -> anyhow::Result<Self> {
+        Ok(Self { path: path.into(), numbers: numbers(path)? })
+    }
+
+    pub fn check(&self) -> Result<(), StoreError> {
+        if numbers(&self.path).ok() == Some(self.numbers) {
+            return Ok(());
+        }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        Err(StoreError::Failed(format!("{name} was removed or replaced under the running program: start it again")))
+    }
+}
+
+fn numbers(path: &Path) -> std::io::Result<(u64, u64)> {
+    let metadata = std::fs::metadata(path)?;
+    #[cfg(unix)]
+    return Ok((std::os::unix::fs::MetadataExt::dev(&metadata), std::os::unix::fs::MetadataExt::ino(&metadata)));
+    #[cfg(not(unix))]
+    return Ok((0, metadata.is_file() as u64));
+}
 
 /// Makes an empty file, which SQLite takes for an empty database; its log and index files get the same mode from it.
 pub fn create(path: &Path) -> anyhow::Result<()> {
@@ -36,8 +69,13 @@ fn sync_directory_of(path: &Path) -> std::io::Result<()> {
 }
 
 pub fn connect(path: &Path) -> anyhow::Result<Connection> {
-    let connection = Connection::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    // Never making one: where there was a vault an empty file must not come into its place.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags);
+    let connection = connection.with_context(|| format!("{} cannot be opened", path.display()))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // What is deleted or replaced is overwritten, not only left to be used again.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     // The file may come from elsewhere: its schema must not run anything.
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     Ok(connection)

@@ -19,6 +19,12 @@
 //! - Creating the log file syncs the directory with the first sync of the file; the database file's own entry is synced
 //!   by [`SqliteStore::open`].
 //!
+//! # What is deleted
+//!
+//! What is deleted or replaced is overwritten in the file (`secure_delete`). The log has earlier versions of pages until
+//! it is emptied: a second after the last write, after a minute at most, but not while somebody still reads from it
+//! ([`writer`]), and when the last who has the database open closes it.
+//!
 //! # Concurrency
 //!
 //! Readers have connections of their own and never wait for a writer. All writes of this process are made by one thread
@@ -38,6 +44,7 @@ use reader::Readers;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
 use std::sync::Arc;
+use strongroom::store::PERMANENT;
 use writer::Writer;
 
 /// Name of the file in the state directory; the one that Spin gives its own.
@@ -74,12 +81,9 @@ impl SqliteStore {
         let durable = file::open_and_check(&path)?;
         let id = identity::provide(&durable, identity)?;
         let relaxed = file::connect(&path)?;
-        Ok(Self {
-            id,
-            writer: Writer::start(&path, relaxed, durable)?,
-            readers: Arc::new(Readers::new(path)),
-            turns: Turns::new(),
-        })
+        let writer = Writer::start(&path, relaxed, durable)?;
+        let readers = Arc::new(Readers::new(path, writer.place().clone()));
+        Ok(Self { id, writer, readers, turns: Turns::new() })
     }
 }
 
@@ -117,7 +121,34 @@ impl Drop for SqliteStore {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        StoreError::Other(error.to_string())
+        let text = explain(&error);
+        if is_permanent(&error) { StoreError::Failed(text) } else { StoreError::Other(text) }
+    }
+}
+
+/// Whether somebody has to do something about it: the disk is full, the file is damaged, its table is gone.
+fn is_permanent(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        // Others have it, or there is no memory, or no file descriptor: that passes.
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::SchemaChanged
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::OperationAborted
+                | ErrorCode::OutOfMemory
+                | ErrorCode::CannotOpen
+        )
+    )
+}
+
+/// SQLite's own words, and its number for what it has only one phrase for.
+fn explain(error: &rusqlite::Error) -> String {
+    match error.sqlite_error() {
+        Some(sqlite) => format!("{error} (SQLite error {})", sqlite.extended_code),
+        None => error.to_string(),
     }
 }
 
@@ -236,7 +267,8 @@ fn done(changed: rusqlite::Result<usize>) -> Result<Swap, StoreError> {
         Err(error) => match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ReadOnly) => Err(error.into()),
             // The commit may stand in the log, waiting to be recovered, although its fsync failed.
-            _ => Ok(Swap::Unknown(error.to_string())),
+            _ if is_permanent(&error) => Ok(Swap::Unknown(format!("{PERMANENT}{}", explain(&error)))),
+            _ => Ok(Swap::Unknown(explain(&error))),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! Reading, on connections of its own.
 
 use super::StoreError;
-use super::file::connect;
+use super::file::{Place, connect};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,6 +22,7 @@ const READS_ELSEWHERE: u32 = 64;
 /// runtime's threads for blocking work, so that they don't hold up the others.
 pub struct Readers {
     path: PathBuf,
+    place: Place,
     /// Those that nobody reads with at the moment.
     idle: Mutex<Vec<Connection>>,
     /// How many more reads are made elsewhere.
@@ -29,8 +30,8 @@ pub struct Readers {
 }
 
 impl Readers {
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default(), elsewhere: AtomicU32::new(0) }
+    pub fn new(path: PathBuf, place: Place) -> Self {
+        Self { path, place, idle: Mutex::default(), elsewhere: AtomicU32::new(0) }
     }
 
     /// Closes the connections.
@@ -61,7 +62,10 @@ impl Readers {
         let pooled = idle().pop();
         let connection = match pooled {
             Some(connection) => connection,
-            None => connect(&self.path).map_err(|error| StoreError::Other(format!("{error:#}")))?,
+            None => {
+                self.place.check()?;
+                connect(&self.path).map_err(|error| StoreError::Other(format!("{error:#}")))?
+            }
         };
         let start = Instant::now();
         let result = read(&connection)?;

@@ -2,10 +2,12 @@
 //! thread of the server, and in the order in which they came.
 
 use super::StoreError;
+use super::file::{BUSY_TIMEOUT, Place};
 use rusqlite::Connection;
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// What the thread writes with.
@@ -18,8 +20,18 @@ pub struct Connections {
 
 type Job = Box<dyn FnOnce(&mut Connections) + Send>;
 
+/// When nobody has written for this long, what the write-ahead log holds is brought into the file, and the log is
+/// emptied: it has old versions of what was overwritten in the file.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The longest time until then while others go on writing.
+const BUSY: Duration = Duration::from_secs(60);
+
+/// How long emptying the log waits for those who still read from it.
+const READERS_TIMEOUT: Duration = Duration::from_millis(100);
+
 pub struct Writer {
-    file: File,
+    place: Place,
     /// `None` when it was stopped. Nobody queues more than one job at a time, so callers bound the queue.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -32,10 +44,8 @@ impl Writer {
         durable.pragma_update(None, "synchronous", "FULL")?;
         let (jobs, queue) = mpsc::channel::<Job>();
         let mut connections = Connections { relaxed, durable };
-        let thread = Builder::new().name("strongroom-write".into()).spawn(move || {
-            queue.into_iter().for_each(|job| job(&mut connections));
-        })?;
-        Ok(Self { file: File::at(path)?, jobs: Some(jobs), thread: Some(thread) })
+        let thread = Builder::new().name("strongroom-write".into()).spawn(move || write(&queue, &mut connections))?;
+        Ok(Self { place: Place::of(path)?, jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Runs a job on the thread. If the caller goes away before its turn has come, the job is not run.
@@ -44,10 +54,10 @@ impl Writer {
         work: impl FnOnce(&mut Connections) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, receiver) = oneshot::channel();
-        let file = self.file.clone();
+        let place = self.place.clone();
         let job: Job = Box::new(move |connections| {
             if !sender.is_closed() {
-                let _ = sender.send(file.check().and_then(|()| work(connections)));
+                let _ = sender.send(place.check().and_then(|()| work(connections)));
             }
         });
         let ended = || StoreError::Other("the thread that writes has ended".into());
@@ -56,38 +66,12 @@ impl Writer {
     }
 }
 
-/// The file that is written. If it is removed, or another put in its place, what is written goes where nobody finds it
-/// again.
-#[derive(Clone)]
-struct File {
-    path: Arc<Path>,
-    /// Device and inode.
-    place: (u64, u64),
-}
-
-impl File {
-    fn at(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self { path: path.into(), place: place(path)? })
-    }
-
-    fn check(&self) -> Result<(), StoreError> {
-        if place(&self.path).ok() == Some(self.place) {
-            return Ok(());
-        }
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        Err(StoreError::Other(format!("{name} was removed or replaced under the running program: start it again")))
-    }
-}
-
-fn place(path: &Path) -> std::io::Result<(u64, u64)> {
-    let metadata = std::fs::metadata(path)?;
-    #[cfg(unix)]
-    return Ok((std::os::unix::fs::MetadataExt::dev(&metadata), std::os::unix::fs::MetadataExt::ino(&metadata)));
-    #[cfg(not(unix))]
-    return Ok((0, metadata.is_file() as u64));
-}
-
 impl Writer {
+    /// Where the file is that is written.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Waits for what is running, so that the database is closed afterwards.
     pub fn stop(&mut self) {
         self.jobs = None;
@@ -98,8 +82,40 @@ impl Writer {
 
     /// Whether the file is still where it was.
     pub fn is_in_place(&self) -> bool {
-        self.file.check().is_ok()
+        self.place.check().is_ok()
     }
+}
+
+/// Runs jobs until there can be no more.
+fn write(queue: &mpsc::Receiver<Job>, connections: &mut Connections) {
+    // Since when the log holds anything.
+    let mut filled: Option<Instant> = None;
+    loop {
+        let job = match filled {
+            Some(_) => queue.recv_timeout(QUIET),
+            None => queue.recv().map_err(Into::into),
+        };
+        let is_due = match job {
+            Ok(job) => {
+                job(connections);
+                filled.get_or_insert_with(Instant::now).elapsed() > BUSY
+            }
+            Err(RecvTimeoutError::Timeout) => true,
+            // Closing the connections empties the log.
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if is_due {
+            filled = if empty_log(&connections.relaxed) { None } else { Some(Instant::now()) };
+        }
+    }
+}
+
+/// False if somebody still reads what is in it. If it fails, so do the next writes, which say why.
+fn empty_log(connection: &Connection) -> bool {
+    let waits = |time| connection.busy_timeout(time).is_ok();
+    let empty = || connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    let is_busy = !waits(READERS_TIMEOUT) || empty().unwrap_or(1) != 0;
+    waits(BUSY_TIMEOUT) && !is_busy
 }
 
 impl Drop for Writer {
