@@ -71,9 +71,8 @@ fn a_full_disk() {
     assert_ready(&client);
     // No file may grow any more: to the program that is a device that takes nothing.
     let limit = |bytes: &str| {
-        let limited =
-            Command::new("prlimit").args(["--pid", &server.id().to_string(), &format!("--fsize={bytes}:unlimited")]);
-        let output = { limited }.output().unwrap();
+        let (id, limit) = (server.id().to_string(), format!("--fsize={bytes}:unlimited"));
+        let output = Command::new("prlimit").args(["--pid", &id, &limit]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
     };
     limit("1");

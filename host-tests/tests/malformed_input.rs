@@ -9,10 +9,10 @@ use strongroom_host_tests::{Program, Server, TempDir};
 const CANARY: &str = "hunter2-canary";
 /// Far beyond what a request takes, far below what the bodies sent here would take.
 const MEMORY_BYTES: u64 = 96 << 20;
-/// The same for the whole program, with what it holds when nothing is asked of it: 118 MiB were measured.
-const RESIDENT_BYTES: u64 = 192 << 20;
 
 fn start(directory: &TempDir) -> Server {
+    // The first start compiles the component, and keeps some of the 60 MiB that this takes.
+    drop(Program::on(directory.path()).serve());
     // More releases than a token gets in a minute.
     Program::on(directory.path()).serve_with(&["--supply-limit", "100000"])
 }
@@ -93,7 +93,7 @@ fn hundreds_of_bodies() {
     assert!(!server.log().contains("canary"));
     let memory = memory(&server);
     println!("{} bodies, afterwards {} MiB resident", bodies.len(), memory >> 20);
-    assert!(memory < RESIDENT_BYTES, "{memory}");
+    assert!(memory < MEMORY_BYTES, "{memory}");
     assert_eq!(server.client().get("/credentials").body, "[]");
 }
 

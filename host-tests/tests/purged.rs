@@ -105,7 +105,7 @@ fn from_the_command_line_with_and_without_a_server() {
     (0..12).for_each(|n| create(&format!("n{n}")));
     program.call(&json!({ "action": "delete", "id_or_name": "n5" })).unwrap();
     let before = records(&program);
-    assert_eq!(program.run(&["purge"]).code, Some(0), "what was deleted");
+    assert_eq!(program.run(&["purge", "--deleted"]).code, Some(0), "what was deleted");
     assert_eq!(bodies(&records(&program)), 11);
     assert_gone(&program, &before);
 

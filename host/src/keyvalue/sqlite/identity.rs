@@ -58,8 +58,9 @@ pub fn check(path: &Path, identity: &Identity<'_>) -> anyhow::Result<()> {
             "{shown} was copied without its -wal file, so what was written last is missing: put both back. If this is \
              all there is, `strongroom init --force` uses it as it is"
         );
-        let has_root = "SELECT EXISTS (SELECT 1 FROM spin_key_value WHERE key GLOB '*.root')";
-        let has_root: bool = connection.query_row(has_root, [], |row| row.get(0)).map_err(explain)?;
+        let exists = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(explain);
+        let has_root = exists("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'spin_key_value')")?
+            && exists("SELECT EXISTS (SELECT 1 FROM spin_key_value WHERE key GLOB '*.root')")?;
         ensure!(
             has_root,
             "{shown} has lost the root record of its vault, or was copied without its -wal file: put it back from a \
