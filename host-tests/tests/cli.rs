@@ -93,13 +93,13 @@ fn call_runs_the_documented_request() {
     let directory = TempDir::new();
     let program = Program::on(directory.path());
     let request = r#"{"action":"create","domain":"accounts.example.com","name":"example-work-login","values":{"username":"ops@example.com","password":"fake-password-for-docs"},"totp_secret":"JBSWY3DPEHPK3PXP"}"#;
-    let created = program.run(&["call", request]);
+    let created = program.run(&["call", "--quiet", request]);
     assert_eq!((created.code, created.stderr.as_str()), (Some(0), ""), "{created:?}");
     let answer: Value = serde_json::from_str(&created.stdout).unwrap();
     assert_eq!(answer["value_keys"], json!(["username", "password"]));
     assert!(!created.stdout.contains("fake-password-for-docs") && !created.stdout.contains("JBSWY3DPEHPK3PXP"));
 
-    let again = program.run(&["call", request]);
+    let again = program.run(&["call", "--quiet", request]);
     assert_eq!((again.code, again.stdout.as_str()), (Some(1), ""), "{again:?}");
     assert_eq!(serde_json::from_str::<Value>(&again.stderr).unwrap()["code"], "name_taken");
 
@@ -346,7 +346,7 @@ fn supply_hands_values_to_a_program_and_to_nobody_else() {
     request["totp_secret"] = "JBSWY3DPEHPK3PXP".into();
     program.call(&request).unwrap();
     let supply = |origin: &str, rest: &[&str]| {
-        let mut arguments = vec!["supply", "login", "--origin", origin];
+        let mut arguments = vec!["supply", "login", "--quiet", "--origin", origin];
         arguments.extend(rest);
         program.run(&arguments)
     };

@@ -465,7 +465,7 @@ fn by_program(program: &Program, client: &Client, row: &Row) -> String {
     }
     assert_eq!(client.post("/credentials", &before).status, 201);
     let ask = || {
-        let output = program.run_with_input(&["call", "-"], &row.request());
+        let output = program.run_with_input(&["call", "-", "--quiet"], &row.request());
         match output.code {
             Some(0) => Ok(serde_json::from_str::<Value>(&output.stdout).unwrap()),
             _ => Err(serde_json::from_str::<Value>(&output.stderr).unwrap()),

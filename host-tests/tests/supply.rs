@@ -414,7 +414,7 @@ mod command {
 
         /// Runs `strongroom supply` with a shell script, which finds the folder for its findings in `$OUT`.
         fn run(&self, origin: &str, options: &[&str], script: &str) -> Output {
-            let mut arguments = vec!["supply", "login", "--origin", origin];
+            let mut arguments = vec!["supply", "login", "--quiet", "--origin", origin];
             arguments.extend(options);
             arguments.extend(["--exec", "sh", "-c", script]);
             let mut command = self.program.command(&arguments);
