@@ -79,11 +79,13 @@ mod tests {
         }
     }
 
+    type Answer = fn() -> Result<Swap, StoreError>;
+
     /// A store whose swaps answer as they like and store as they like.
     struct Swapping {
         inner: MemoryStore,
         stores: Cell<bool>,
-        answer: fn() -> Result<Swap, StoreError>,
+        answer: Answer,
     }
 
     struct Handle<'a>(Box<dyn CompareAndSwap + 'a>, &'a Swapping);
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_read_back_decides_whether_a_write_was_taken() {
         let full = || Err(StoreError::from_text("permanent: disk full".into()));
-        let cases: [(bool, fn() -> Result<Swap, StoreError>, Option<Code>); 6] = [
+        let cases: [(bool, Answer, Option<Code>); 6] = [
             (true, || Ok(Swap::Stored), None),
             (true, || Ok(Swap::Conflict), None),
             (true, full, None),
