@@ -83,20 +83,33 @@ impl Client {
         if !body.is_empty() {
             head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         }
-        parse(&self.raw(format!("{head}\r\n{body}").as_bytes())?, method == "HEAD")
+        let answer = self.exchange(format!("{head}\r\n{body}").as_bytes(), |answer| {
+            // Some servers keep the connection all the same.
+            parse(answer, false).is_ok_and(|answer| answer.header("transfer-encoding").is_some())
+        })?;
+        parse(&answer, method == "HEAD")
     }
 
     /// Sends bytes as they are and returns what comes back until the server closes the connection.
     pub fn raw(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.exchange(request, |_| false)
+    }
+
+    /// The same, or until the answer is complete.
+    fn exchange(&self, request: &[u8], is_complete: impl Fn(&[u8]) -> bool) -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         // A server that has refused the head need not read the body; its answer counts.
         let sent = stream.write_all(request);
-        let mut answer = Vec::new();
-        match stream.read_to_end(&mut answer) {
-            Ok(_) => {}
-            Err(_) if !answer.is_empty() => {}
-            Err(error) => return Err(sent.err().unwrap_or(error)),
+        let (mut answer, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+        while !is_complete(&answer) {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => answer.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) if !answer.is_empty() => break,
+                Err(error) => return Err(sent.err().unwrap_or(error)),
+            }
         }
         Ok(answer)
     }

@@ -10,9 +10,12 @@ pub mod clients;
 mod dice;
 #[path = "../../host-tests/src/directory.rs"]
 mod directory;
+pub mod host;
+pub mod hosts;
 #[path = "../../host-tests/src/program.rs"]
 mod program;
 mod standalone;
+pub mod wave;
 
 pub use client::{Answer, Client};
 pub use dice::Dice;
