@@ -39,8 +39,12 @@ pub fn unavailable(cause: String) -> Error {
     let error = if cause.starts_with(PERMANENT) {
         misconfigured("the host can't read the settings until somebody puts them right; its log says why".into())
     } else {
-        Error::new(Code::StorageUnavailable, "the host can't read the settings right now; nothing was changed")
-            .retry_after(1)
+        Error::new(
+            Code::StorageUnavailable,
+            "the host can't read the settings right now; nothing was changed (in Spin, as a dependency: for good, \
+             unless inherit_configuration lists \"variables\")",
+        )
+        .retry_after(1)
     };
     error.with_cause(cause)
 }

@@ -71,10 +71,11 @@ fn each_world_exports_its_interfaces_and_no_other() {
     }
 }
 
-/// `wasmtime run --invoke` finds functions by bare name.
+/// `wasmtime run --invoke` finds functions by bare name; those of `login`, which are no calls for the shell, by a full one.
 #[test]
 fn functions_have_names_of_their_own() {
-    let (_, exports) = items(World::Vault);
+    let (_, mut exports) = items(World::Vault);
+    exports.remove("strongroom:vault/login@0.1.0");
     let names: Vec<_> = exports.into_values().flatten().collect();
     let mut unique = names.clone();
     unique.sort_unstable();

@@ -115,6 +115,6 @@ impl<'a> Catalog<'a> {
             return Ok(found);
         }
         self.create_root(Default::default())?;
-        self.records.current(&key)?.ok_or_else(super::init::uninitialised)
+        self.records.current(&key)?.ok_or_else(|| self.uninitialised())
     }
 }

@@ -10,6 +10,7 @@ use super::cell::Cell;
 use super::mutation::Mutation;
 use super::root::{NODE_BYTES, NODE_BYTES_DEFAULT, Root};
 use crate::error::{Code, Error, Result};
+use alloc::format;
 
 /// How to prepare a store.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +53,7 @@ impl Catalog<'_> {
         let seed = self.records.keys.seed();
         // Before the election: a seed that this leaves behind would make the remains look like a vault in its making.
         if !options.force && !self.is_seeded()? && self.has_remains()? {
-            return Err(uninitialised());
+            return Err(self.uninitialised());
         }
         let elected = if Mutation::NoElection.is_on() {
             true
@@ -70,7 +71,7 @@ impl Catalog<'_> {
             // The one who was elected may be done by now.
             return match self.records.current::<Root>(&key)? {
                 Some(_) => Ok(false),
-                None => Err(uninitialised()),
+                None => Err(self.uninitialised()),
             };
         }
         let node_bytes = options.node_bytes.unwrap_or(NODE_BYTES_DEFAULT);
@@ -78,13 +79,18 @@ impl Catalog<'_> {
         let found = self.records.create_cell(&key, &Root::new(node_bytes, commit))?;
         Ok(found.state.commit_at(1)? == Some(commit))
     }
-}
 
-pub(super) fn uninitialised() -> Error {
-    Error::new(
-        Code::StorageUninitialised,
-        "the vault was initialised, but its root record is missing (or is being written right now); if the store lost \
-         it, restore a backup, or start an empty vault by `init` with force while no writer runs",
-    )
-    .retry_after(1)
+    /// The state itself passes within moments where somebody begins the vault right now, and never where nobody does.
+    pub(super) fn uninitialised(&self) -> Error {
+        Error::new(
+            Code::StorageUninitialised,
+            format!(
+                "the vault was begun, but its root record is missing; if that lasts, and the store lost it, restore a \
+                 backup; if the vault was never used, start it while no writer runs: by `init` with force, or by \
+                 deleting all keys of the store that begin with {}",
+                self.records.keys.prefix()
+            ),
+        )
+        .retry_after(5)
+    }
 }

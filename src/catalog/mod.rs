@@ -167,7 +167,7 @@ impl<'a> Catalog<'a> {
         if let Some(found) = self.records.current::<Root>(&self.records.keys.root())? {
             return Ok(Some(found.bytes));
         }
-        if self.is_seeded()? || self.has_remains()? { Err(init::uninitialised()) } else { Ok(None) }
+        if self.is_seeded()? || self.has_remains()? { Err(self.uninitialised()) } else { Ok(None) }
     }
 }
 

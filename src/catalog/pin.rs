@@ -5,7 +5,6 @@
 //! call. Who forgets to unpin holds nothing for longer than the end says, and a reader whose pin has ended finds records
 //! missing and starts over: no promise rests on the clocks.
 
-use super::init::uninitialised;
 use super::record::RecordRef;
 use super::root::Root;
 use super::{Catalog, Fault, Snapshot};
@@ -86,7 +85,7 @@ impl Catalog<'_> {
     }
 
     fn pin_of(&self, id: PinId) -> Result<Pin> {
-        let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(uninitialised)?;
+        let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(|| self.uninitialised())?;
         let now = self.records.platform.clock.now();
         found.state.pins()?.into_iter().find(|pin| pin.id == id && now < pin.until).ok_or_else(gone)
     }
@@ -102,7 +101,7 @@ impl Catalog<'_> {
 
     /// The newest snapshot, which nothing keeps: for stores without compare-and-swap, where nothing is ever deleted.
     pub fn unpinned(&self) -> Result<Pinned<'_>> {
-        let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(uninitialised)?;
+        let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(|| self.uninitialised())?;
         let tops = found.state.indexes_only();
         Ok(Pinned { catalog: self, id: PinId::default(), tops, until: Cell::new(Timestamp(u64::MAX)) })
     }

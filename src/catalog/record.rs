@@ -88,6 +88,11 @@ impl KeySpace {
         Self { prefix: format!("sr1.{}.", base32::encode(ALPHABET, tag)) }
     }
 
+    /// What all keys of the project begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub fn root(&self) -> String {
         format!("{}root", self.prefix)
     }

@@ -1,6 +1,7 @@
 //! `GET /health`: whether the vault can answer, and for whom has a token also what is in the way.
 
 use super::{Request, Response, auth};
+use crate::access;
 use crate::actions;
 use crate::json;
 use crate::platform::Platform;
@@ -11,7 +12,16 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
     let project = auth::authenticate(platform.clock, settings, request).ok().map(|(_, project)| project);
     let is_known = project.is_some();
     let project = project.map_or_else(|| settings::project(settings), Ok);
-    let health = actions::health(platform, project.and_then(|project| settings::sealer(settings, project)), is_known);
+    let now = platform.clock.now();
+    let sealer = project.and_then(|project| settings::sealer(settings, project));
+    let mut health = actions::health(platform, sealer, is_known);
+    // With entries that can't be read nobody gets in.
+    let tokens = settings.get(settings::TOKENS).and_then(|setting| access::find(&setting.unwrap_or_default(), "", now));
+    if health.failure.is_none()
+        && let Err(error) = tokens
+    {
+        health.failure = Some(("tokens", error));
+    }
     let status = if health.failure.is_none() { 200 } else { 503 };
     let body = json::object(|root| {
         root.text("status", if health.failure.is_none() { "ready" } else { "not_ready" });

@@ -106,6 +106,8 @@ fn settings_that_are_wrong() {
     let answer = world.get("/credentials");
     answer.is(500, "misconfigured");
     assert!(answer.json["message"].as_str().unwrap().contains("strongroom_tokens: entry 1"));
+    let health = world.get("/health");
+    assert_eq!((health.status, health.json), (503, json!({"status": "not_ready"})), "nobody gets in");
 }
 
 #[test]
@@ -126,6 +128,10 @@ fn health_names_the_first_failing_check_to_those_with_a_token() {
     world.create("n", None);
     world.store.entries.borrow_mut().retain(|_, value| value.len() == 8);
     check("root");
+    let health = world.get("/health").json;
+    let message = health["message"].as_str().unwrap();
+    let (_, prefix) = message.split_once("all keys of the store that begin with ").unwrap();
+    assert!(world.store.entries.borrow().keys().any(|key| key.starts_with(prefix)), "{message}");
     world.set(KEYS, "");
     check("keys");
     world.set(PROJECT, "no such project");
@@ -141,7 +147,7 @@ fn a_root_that_the_store_lost_is_no_empty_vault() {
     world.store.entries.borrow_mut().retain(|_, value| value.len() == 8);
     for answer in every_operation(&world, &world.store) {
         answer.is(503, "storage_uninitialised");
-        assert_eq!(answer.header("retry-after").map(String::from), Some("1".into()));
+        assert_eq!(answer.header("retry-after").map(String::from), Some("5".into()));
     }
 }
 
