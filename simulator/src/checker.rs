@@ -79,6 +79,8 @@ pub struct Checker {
     /// Whose values and claims the newest commit refers to, and what any commit ever did.
     owned: Vec<(String, RecordRef)>,
     ever_owned: BTreeMap<String, BTreeSet<RecordRef>>,
+    /// The newest commit that purged something.
+    newest_purge: Option<usize>,
     /// What the newest commit purged.
     newly_purged: Vec<(String, BTreeSet<RecordRef>)>,
     /// What was stored for those that were purged.
@@ -100,6 +102,7 @@ impl Checker {
             owned: Vec::new(),
             ever_owned: BTreeMap::new(),
             purged: BTreeSet::new(),
+            newest_purge: None,
             newly_purged: Vec::new(),
             newest: known_ids.last().cloned().unwrap_or_default(),
             before_newest: known_ids.last().cloned().unwrap_or_default(),
@@ -226,6 +229,7 @@ impl Checker {
         }
         self.newly_purged.clear();
         if let Some(Effect::Purges(ids)) = &effect {
+            self.newest_purge = Some(index);
             let purged = self.owned.iter().filter(|(id, _)| ids.contains(id)).map(|(_, record)| *record);
             self.records[op].purged = purged.collect();
             for id in ids {
@@ -417,7 +421,7 @@ impl Checker {
                 .any(|index| record.action.effect(&self.commits[index], record.rules) == Effect::Refused(code)),
             Code::Contended if record.action.is_change() => commits_since >= REBASES,
             Code::Contended if record.action.is_walk() => {
-                now.pins_end || self.walks() > PINS || commits_since >= REBASES
+                now.pins_end || self.has_purged(op) || self.walks() > PINS || commits_since >= REBASES
             }
             Code::Contended => {
                 commits_since >= RESTARTS || (record.action.is_exclusive() && exclusive_since >= CLAIM_REBASES)
@@ -455,13 +459,10 @@ impl Checker {
         self.window(op).any(|index| self.records[op].action.restored(&self.commits[index]).into_iter().any(is_over))
     }
 
-    /// Whether a purge, which deletes at once, took effect since the call.
+    /// Whether a purge, which deletes at once and ends all pins, was committed since the call. One that was taken back
+    /// again counts: it may have been seen before.
     fn has_purged(&self, op: OpId) -> bool {
-        let since = self.records[op].invoked;
-        self.records.iter().any(|record| {
-            matches!(record.action, Action::Purge { .. } | Action::PurgeDeleted)
-                && record.effects.iter().any(|effect| *effect > since)
-        })
+        self.newest_purge.is_some_and(|purge| purge > self.records[op].invoked)
     }
 
     /// How many sweeps there were: each can take a claim record away that nothing refers to yet.
@@ -816,6 +817,21 @@ mod tests {
             let op = checker.invoked(get("eve"), RULES, true);
             // A mixture of both snapshots is never right.
             assert!(checker.returned(op, Ok(Reply::Cred(seen("1", "eve", 1))), quiet()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_walk_is_contended_when_a_purge_ended_its_pin() {
+        for purges in [false, true] {
+            let mut checker = with_ada("correct");
+            let walk = checker.invoked(Action::Verify, RULES, true);
+            if purges {
+                let purge = Action::Purge { target: Target::Name("ada".into()), expected: None };
+                let purge = checker.invoked(purge, RULES, true);
+                checker.committed(purge, shown(&[], 2), NOON).unwrap();
+                checker.returned(purge, Ok(Reply::Done), quiet()).unwrap();
+            }
+            assert_eq!(checker.returned(walk, Err(Code::Contended), quiet()).is_ok(), purges);
         }
     }
 
