@@ -8,6 +8,7 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::format;
 
 /// Hands the list of codes to a macro: each with its text, and whether it `passes` by itself, that is, whether the same
 /// request can succeed later without anybody doing anything, or `stays`. What must agree with the list (the WIT enum, its
@@ -109,6 +110,11 @@ impl Error {
     /// An argument that breaks a rule: the message names both.
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::BadRequest, message)
+    }
+
+    /// An argument that is not what it must be.
+    pub fn must_be(name: &str, rule: &str) -> Self {
+        Self::bad_request(format!("{name} must be {rule}"))
     }
 
     pub fn not_found() -> Self {

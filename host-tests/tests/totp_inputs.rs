@@ -11,7 +11,7 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 use strongroom::error::Code;
 use strongroom::time::Timestamp;
-use strongroom::totp::{Algorithm, Request, Totp};
+use strongroom::totp::{Algorithm, NewTotp, Totp};
 use strongroom_host_tests::credentials::Changes;
 use strongroom_host_tests::types::TotpAlgorithm;
 use strongroom_host_tests::{Dice, TempDir, Vault, World, clients, new_credential, no_changes};
@@ -300,7 +300,7 @@ fn real(dice: &mut Dice) -> Case {
 impl Case {
     fn ours(&self) -> Result<String, String> {
         let (algorithm, digits, period) = self.explicit;
-        let request = Request { secret: &self.input, algorithm, digits, period };
+        let request = NewTotp { secret: &self.input, algorithm, digits, period };
         let code = Totp::parse(request, None).and_then(|totp| totp.code_at(Timestamp::from_seconds(self.seconds)));
         code.map(|code| code.code).map_err(|error| {
             assert_eq!(error.code(), Code::BadRequest, "{}", self.input);

@@ -44,7 +44,7 @@ pub fn sealer() -> Sealer {
 
 /// The code of a time step, as `totp_code` should give it.
 pub fn code_of(secret: &str, step: u64) -> String {
-    let request = totp::Request { secret, algorithm: None, digits: None, period: None };
+    let request = totp::NewTotp { secret, algorithm: None, digits: None, period: None };
     let now = Timestamp::from_seconds(step * PERIOD_SECONDS);
     let code = totp::Totp::parse(request, None).and_then(|totp| totp.code_at(now));
     code.map(|code| code.code).unwrap_or_default()

@@ -1,5 +1,6 @@
 //! `audit`: what happened in the vault, newest first. Here is also what an event is and how it is kept.
 
+use super::list::page_limit;
 use super::policy::AuditMode;
 use super::stored::{Fields, fields, number_of, text};
 use super::{Action, Vault};
@@ -15,9 +16,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-/// Events on a page at most, and when the caller does not say.
-pub const LIMIT_MAX: i64 = 100;
-pub const LIMIT_DEFAULT: i64 = 50;
+/// Events on a page when the caller does not say.
+const LIMIT_DEFAULT: i64 = 50;
 /// Events that are looked at for one page; a page that ends here says where to go on.
 const SCANNED_MAX: u32 = 5_000;
 /// Events that are read at once, going back in time.
@@ -213,10 +213,7 @@ pub struct AuditPage {
 ///
 /// Errors: [`Code::BadRequest`], those of a read.
 pub fn audit(vault: &Vault<'_>, query: &AuditQuery) -> Result<AuditPage> {
-    let limit = match query.limit.unwrap_or(LIMIT_DEFAULT) {
-        limit @ 1..=LIMIT_MAX => limit as usize,
-        _ => return Err(Error::bad_request("limit must be a whole number from 1 to 100")),
-    };
+    let limit = page_limit(query.limit, LIMIT_DEFAULT)?;
     let credential = match query.credential.as_deref().filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => Some(

@@ -9,7 +9,7 @@ use crate::catalog::{Fault, RecordRef, Transaction};
 use crate::credential::{AdditionalDomains, CredentialId, Description, Domain, Metadata, Name, SsoProvider, Values};
 use crate::error::{Code, Error, Result};
 use crate::secret::SecretString;
-use crate::totp::{Algorithm, Request, Totp};
+use crate::totp::{Algorithm, NewTotp, Totp};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -169,7 +169,7 @@ fn next_id(vault: &Vault<'_>, transaction: &mut Transaction<'_>) -> Result<Crede
 
 fn parse_totp(new: &NewCredential) -> Result<Option<Totp>> {
     let request =
-        |secret| Request { secret, algorithm: new.totp_algorithm, digits: new.totp_digits, period: new.totp_period };
+        |secret| NewTotp { secret, algorithm: new.totp_algorithm, digits: new.totp_digits, period: new.totp_period };
     match new.totp_secret.as_ref().map(SecretString::expose) {
         Some(secret) if !secret.is_empty() => Totp::parse(request(secret), None).map(Some),
         _ => match first_setting(new.totp_algorithm, new.totp_digits, new.totp_period) {

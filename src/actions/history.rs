@@ -67,10 +67,7 @@ pub fn ended_at(entry: &Entry) -> Option<Option<Timestamp>> {
 /// The versions that are kept of a credential, oldest first.
 pub fn versions(vault: &Vault<'_>, snapshot: &Snapshot<'_>, current: &Stored) -> Result<Vec<Stored>, Fault> {
     let mut found = Vec::new();
-    snapshot.walk_from(Index::History, current.id.as_bytes(), &mut |entry| {
-        if !entry.key.starts_with(current.id.as_bytes()) {
-            return Ok(ControlFlow::Break(()));
-        }
+    snapshot.walk_prefix(Index::History, current.id.as_bytes(), 0, &mut |entry| {
         found.push(Stored::from_entry(entry)?);
         Ok(ControlFlow::Continue(()))
     })?;
@@ -92,13 +89,11 @@ pub fn find(
     version: u64,
 ) -> Result<Version, Fault> {
     let mut found = Vec::new();
-    transaction.walk(Index::History, &key(current.id, version), &mut |entry| {
-        if !entry.key.starts_with(current.id.as_bytes()) {
-            return Ok(ControlFlow::Break(()));
-        }
+    transaction.walk_prefix(Index::History, current.id.as_bytes(), &mut |entry| {
         found.push(Stored::from_entry(entry)?);
         Ok(ControlFlow::Continue(()))
     })?;
+    found.retain(|old| old.version >= version);
     let found = visible(vault, found, current);
     let Some(wanted) = found.first().filter(|first| first.version == version) else {
         return Err(no_such_version().into());
@@ -124,10 +119,7 @@ pub fn give_up_claim(transaction: &mut Transaction<'_>, owner: &Stored) -> Resul
 /// Removes all versions of a credential.
 pub fn forget(transaction: &mut Transaction<'_>, id: CredentialId) -> Result<bool, Fault> {
     let mut keys = Vec::new();
-    transaction.walk(Index::History, id.as_bytes(), &mut |entry| {
-        if !entry.key.starts_with(id.as_bytes()) {
-            return Ok(ControlFlow::Break(()));
-        }
+    transaction.walk_prefix(Index::History, id.as_bytes(), &mut |entry| {
         keys.push(entry.key.clone());
         Ok(ControlFlow::Continue(()))
     })?;

@@ -11,72 +11,14 @@
 //! | [`Index::Audit`] | time, commit, number | an event |
 
 use super::Vault;
-use super::stored::{Fields, Stored, fields, number_of, text};
+use super::named::{Named, name_entry};
+use super::stored::Stored;
 use crate::access::Restriction;
 use crate::catalog::{Entry, Fault, Index, Snapshot, Transaction};
-use crate::credential::{CredentialId, Name, Selector};
+use crate::credential::{Name, Selector};
 use crate::error::{Error, Result};
 use crate::seal::Purpose;
-use alloc::string::String;
 use alloc::vec::Vec;
-
-/// What the name index says about a credential.
-pub struct Named {
-    pub id: CredentialId,
-    pub hosts: Vec<String>,
-    pub description: Option<String>,
-    pub is_archived: bool,
-}
-
-/// Numbers of fields of a name's entry; never used again for anything else.
-mod field {
-    pub const ID: u64 = 1;
-    pub const HOST: u64 = 2;
-    pub const DESCRIPTION: u64 = 3;
-    pub const IS_ARCHIVED: u64 = 4;
-}
-
-impl Named {
-    pub fn of(value: &[u8]) -> Result<Self, Fault> {
-        Self::decode(value).ok_or_else(|| Fault::corrupt(Purpose::Node))
-    }
-
-    fn decode(value: &[u8]) -> Option<Self> {
-        let (mut id, mut named) = (None, (Vec::new(), None, false));
-        for item in fields(value) {
-            let (number, bytes) = item?;
-            match number {
-                field::ID => id = Some(CredentialId::from_bytes(bytes.try_into().ok()?)),
-                field::HOST => named.0.push(text(bytes)?),
-                field::DESCRIPTION => named.1 = Some(text(bytes)?),
-                field::IS_ARCHIVED => named.2 = number_of(bytes)? != 0,
-                _ => {}
-            }
-        }
-        let (hosts, description, is_archived) = named;
-        Some(Self { id: id?, hosts, description, is_archived })
-    }
-
-    pub fn is_allowed(&self, restriction: &Restriction) -> bool {
-        restriction.allows(self.id, self.hosts.iter().map(String::as_str))
-    }
-}
-
-/// The entry of the name index.
-pub fn name_entry(stored: &Stored) -> Entry {
-    let mut fields = Fields::default();
-    fields.bytes(field::ID, stored.id.as_bytes());
-    for host in stored.hosts() {
-        fields.bytes(field::HOST, host.as_str().as_bytes());
-    }
-    if let Some(description) = &stored.description {
-        fields.bytes(field::DESCRIPTION, description.as_str().as_bytes());
-    }
-    if stored.is_archived {
-        fields.number(field::IS_ARCHIVED, 1);
-    }
-    Entry::new(stored.name.as_str().as_bytes(), &fields.0.bytes)
-}
 
 /// The keys in the domain index.
 pub fn domain_keys(stored: &Stored) -> impl Iterator<Item = Vec<u8>> {
@@ -137,7 +79,7 @@ fn look_for(restriction: &Restriction, get: Lookup<'_>, selector: &Selector) -> 
         }
         Selector::Name(name) => {
             let named = get(Index::Name, name.as_str().as_bytes())?;
-            let named = named.map(|entry| Named::of(&entry.value)).transpose()?;
+            let named = named.as_ref().map(Named::of).transpose()?;
             match named.filter(|named| named.is_allowed(restriction)) {
                 Some(named) => of_named(get, &named),
                 None => Err(Error::not_found().into()),
@@ -171,7 +113,7 @@ impl Holder {
 pub fn find_by_name(vault: &Vault<'_>, transaction: &mut Transaction<'_>, name: &Name) -> Result<Holder, Fault> {
     let get: Lookup<'_> = &mut |index, key| transaction.get(index, key);
     let Some(entry) = get(Index::Name, name.as_str().as_bytes())? else { return Ok(Holder::Nobody) };
-    let named = Named::of(&entry.value)?;
+    let named = Named::of(&entry)?;
     if named.is_allowed(&vault.principal.restriction) {
         of_named(get, &named).map(Holder::One)
     } else {

@@ -1,6 +1,7 @@
 //! `list`: pages of credentials in order of creation, oldest first, so that pages stay as they are while others append.
 
-use super::indexes::{Named, domain_prefix, is_allowed};
+use super::indexes::{domain_prefix, is_allowed};
+use super::named::Named;
 use super::stored::Stored;
 use super::{CredentialView, Vault, trash};
 use crate::access::Restriction;
@@ -16,7 +17,10 @@ use core::ops::ControlFlow;
 /// Most credentials on a page.
 pub const LIMIT_MAX: i64 = 100;
 /// Credentials on a page when the caller does not say.
-pub const LIMIT_DEFAULT: i64 = 20;
+const LIMIT_DEFAULT: i64 = 20;
+/// What `limit` and `offset` must be.
+pub const LIMIT_RULE: &str = "a whole number from 1 to 100";
+pub const OFFSET_RULE: &str = "a whole number from 0 to 4294967295";
 
 /// Which credentials to list, as the caller gave it.
 #[derive(Clone, Default)]
@@ -60,12 +64,8 @@ struct Filter {
 /// off or deleted, [`Code::OriginRefused`] for an origin to which nothing is ever released, those of
 /// a read.
 pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
-    let limit = match query.limit.unwrap_or(LIMIT_DEFAULT) {
-        limit @ 1..=LIMIT_MAX => limit as usize,
-        _ => return Err(Error::bad_request("limit must be a whole number from 1 to 100")),
-    };
-    let offset = u32::try_from(query.offset.unwrap_or(0))
-        .map_err(|_| Error::bad_request("offset must be a whole number from 0 to 4294967295"))?;
+    let limit = page_limit(query.limit, LIMIT_DEFAULT)?;
+    let offset = u32::try_from(query.offset.unwrap_or(0)).map_err(|_| Error::must_be("offset", OFFSET_RULE))?;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let filter = Filter {
         domain: given(&query.domain).map(|text| Domain::parse(&text)).transpose()?,
@@ -82,6 +82,14 @@ pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
     found.truncate(limit);
     let next_offset = if has_more { offset.checked_add(limit as u32) } else { None };
     Ok(Page { items: found.into_iter().map(CredentialView::listed).collect(), next_offset })
+}
+
+/// How many things a page has at most.
+pub fn page_limit(asked: Option<i64>, default: i64) -> Result<usize> {
+    match asked.unwrap_or(default) {
+        limit @ 1..=LIMIT_MAX => Ok(limit as usize),
+        _ => Err(Error::must_be("limit", LIMIT_RULE)),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -226,7 +234,7 @@ fn search(vault: &Vault<'_>, text: &str, page: PageRequest) -> Result<BTreeSet<C
     let wanted = (page.offset as usize).saturating_add(page.limit).saturating_add(1);
     let mut ids = BTreeSet::new();
     vault.catalog.walk(Index::Name, &[], &mut |entry| {
-        let named = Named::of(&entry.value)?;
+        let named = Named::of(entry)?;
         let name = core::str::from_utf8(&entry.key).unwrap_or_default();
         let matches = contains(name, text)
             || named.hosts.iter().any(|host| host.contains(text))
@@ -281,10 +289,9 @@ fn ids_of_host(
     visit: &mut dyn FnMut(CredentialId) -> ControlFlow<()>,
 ) -> Result<(), Fault> {
     let prefix = domain_prefix(host.as_str());
-    let first = snapshot.rank(Index::Domain, &prefix)?;
-    snapshot.walk(Index::Domain, first.saturating_add(skip), &mut |entry| {
-        let Some(id) = entry.key.strip_prefix(prefix.as_slice()) else { return Ok(ControlFlow::Break(())) };
-        let id = id.try_into().map_err(|_| Fault::corrupt(Purpose::Node))?;
+    snapshot.walk_prefix(Index::Domain, &prefix, skip, &mut |entry| {
+        let id = entry.key.get(prefix.len()..).and_then(|id| id.try_into().ok());
+        let id = id.ok_or_else(|| Fault::corrupt(Purpose::Node))?;
         Ok(visit(CredentialId::from_bytes(id)))
     })
 }

@@ -3,6 +3,8 @@
 
 mod audit;
 mod change;
+#[cfg(test)]
+mod costs;
 mod create;
 mod cursor;
 mod delete;
@@ -14,6 +16,7 @@ mod list;
 #[cfg(not(target_arch = "wasm32"))]
 mod load;
 mod login;
+mod named;
 mod policy;
 mod purge;
 mod put;
@@ -37,7 +40,7 @@ pub use create::{NewCredential, create};
 pub use delete::delete;
 pub use get::get;
 pub use health::{Health, health};
-pub use list::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, list};
+pub use list::{LIMIT_MAX, LIMIT_RULE, ListQuery, OFFSET_RULE, Page, list};
 #[cfg(not(target_arch = "wasm32"))]
 pub use load::load;
 pub use login::{BegunLogin, begin_login, end_login, supply_login};
@@ -50,7 +53,7 @@ pub use stamp::Caller;
 pub use supply::{Supplied, supply};
 pub use sweep::{Sweeping, sweep};
 pub use table::Action;
-pub use totp_code::{CodeOptions, totp_code};
+pub use totp_code::{CodeOptions, MIN_VALID_RULE, totp_code};
 pub use update::{Changes, update};
 pub use verify::{Report, Verification, verify};
 pub use versions::versions;

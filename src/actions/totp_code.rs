@@ -10,6 +10,9 @@ use crate::error::{Code, Error, Result};
 use crate::time::Timestamp;
 use crate::totp::{OneTimeCode, Totp};
 
+/// What `min_valid_seconds` must be.
+pub const MIN_VALID_RULE: &str = "a whole number from 0 to the period minus 1";
+
 /// Wishes about a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CodeOptions {
@@ -74,7 +77,7 @@ fn fresh_enough(vault: &Vault<'_>, totp: &Totp, options: CodeOptions) -> Result<
     let code = totp.code_at(vault.now())?;
     let min_valid = u16::try_from(options.min_valid_seconds).ok().filter(|&seconds| seconds < code.period);
     let Some(min_valid) = min_valid else {
-        return Err(Error::bad_request("min_valid_seconds must be a whole number from 0 to the period minus 1"));
+        return Err(Error::must_be("min_valid_seconds", MIN_VALID_RULE));
     };
     if code.valid_for_seconds < min_valid { Err(expiring(vault, &code)) } else { Ok(code) }
 }

@@ -9,7 +9,7 @@ use crate::credential::{AdditionalDomains, Description, Domain, Metadata, Name, 
 use crate::error::Code;
 use crate::error::{Error, Result};
 use crate::secret::SecretString;
-use crate::totp::{Algorithm, Request, Totp, TotpSettings};
+use crate::totp::{Algorithm, NewTotp, Totp, TotpSettings};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -151,7 +151,7 @@ impl Changes {
         match self.totp_secret.as_ref().map(SecretString::expose) {
             None | Some("") => Ok(None),
             Some(secret) => {
-                let request = Request {
+                let request = NewTotp {
                     secret,
                     algorithm: self.totp_algorithm,
                     digits: self.totp_digits,

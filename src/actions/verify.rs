@@ -3,7 +3,8 @@
 //! The first step pins a snapshot, which stays beside any number of writers; the last one unpins it. In between lie the
 //! indexes, some leaves at a time, and then the records, a share of their keys at a time.
 
-use super::indexes::{domain_keys, name_entry};
+use super::indexes::domain_keys;
+use super::named::name_entry;
 use super::stored::Stored;
 use super::{Vault, cursor, history};
 use crate::catalog::{Entry, Fault, Index, PinId, Pinned, RecordRef, Share, Visitor};

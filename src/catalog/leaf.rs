@@ -43,17 +43,21 @@ pub fn encode(node: &Node) -> Option<Encoded> {
     let Node::Leaf(entries) = node else { return Some(Encoded { head: node.encode()?, parts: Vec::new() }) };
     let mut parts: Vec<Vec<u8>> = Vec::new();
     let mut chunks: Vec<(&[u8], u64)> = Vec::new();
+    let mut previous: &[u8] = &[];
     for entry in entries {
         if parts.last().is_none_or(|part| part.len() >= CHUNK_BYTES) {
             parts.push(Vec::new());
             chunks.push((&entry.key, 0));
+            // Its first key stands in the head.
+            previous = &entry.key;
         }
         if let (Some(part), Some((_, count))) = (parts.last_mut(), chunks.last_mut()) {
             let mut writer = Writer { bytes: core::mem::take(part) };
-            entry.encode(&mut writer);
+            entry.encode(previous, &mut writer);
             *part = writer.bytes;
             *count += 1;
         }
+        previous = &entry.key;
     }
     let mut head = Writer::default();
     head.u8(LEAF);
@@ -136,8 +140,12 @@ impl StoredLeaf {
         let chunk = self.chunks.get(at).ok_or_else(corrupt)?;
         let plain = self.opened.part(at as u64 + 1, chunk.before, chunk.bytes)?;
         let mut reader = Reader::new(plain.expose());
-        let entries = (0..chunk.count).map(|_| Entry::decode(&mut reader)).collect::<Option<Vec<_>>>();
-        let entries = entries.filter(|entries| entries.first().is_some_and(|first| first.key == chunk.first));
-        entries.filter(|_| reader.is_empty()).ok_or_else(corrupt)
+        let mut entries: Vec<Entry> = Vec::new();
+        for _ in 0..chunk.count {
+            let previous = entries.last().map_or(chunk.first.as_slice(), |entry| &entry.key);
+            entries.push(Entry::decode(previous, &mut reader).ok_or_else(corrupt)?);
+        }
+        let is_whole = reader.is_empty() && entries.first().is_some_and(|first| first.key == chunk.first);
+        if is_whole { Ok(entries) } else { Err(corrupt()) }
     }
 }

@@ -30,27 +30,54 @@ impl Entry {
         self.records.iter().copied().find(|record| record.kind == kind)
     }
 
-    /// Bytes in an encoded leaf.
-    pub fn bytes(&self) -> usize {
-        let records = number_bytes(self.records.len()) + self.records.len() * RecordRef::BYTES;
-        field_bytes(self.key.len()) + records + field_bytes(self.value.len())
+    /// Bytes in an encoded leaf, behind an entry of the key `previous`.
+    pub fn bytes(&self, previous: &[u8]) -> usize {
+        let shared = common(previous, &self.key);
+        let records = match self.records.len() {
+            0 => 0,
+            count => number_bytes(count) + count * RecordRef::BYTES,
+        };
+        number_bytes(shared << 1 | 1) + field_bytes(self.key.len() - shared) + records + field_bytes(self.value.len())
     }
 
-    pub fn encode(&self, writer: &mut Writer) {
-        writer.bytes(&self.key);
-        writer.number(self.records.len() as u64);
+    /// Of the key only what differs from the one before is written: keys of neighbours begin alike.
+    pub fn encode(&self, previous: &[u8], writer: &mut Writer) {
+        let shared = common(previous, &self.key);
+        writer.number((shared as u64) << 1 | u64::from(!self.records.is_empty()));
+        writer.bytes(self.key.get(shared..).unwrap_or_default());
+        if !self.records.is_empty() {
+            writer.number(self.records.len() as u64);
+        }
         for record in &self.records {
             writer.raw(&record.to_bytes());
         }
         writer.bytes(&self.value);
     }
 
-    pub fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        let key = reader.bytes()?.to_vec();
-        let records =
-            (0..reader.count()?).map(|_| RecordRef::from_bytes(reader.array()?)).collect::<Option<Vec<RecordRef>>>()?;
+    pub fn decode(previous: &[u8], reader: &mut Reader<'_>) -> Option<Self> {
+        let shared = reader.number()?;
+        let mut key = previous.get(..usize::try_from(shared >> 1).ok()?)?.to_vec();
+        key.extend_from_slice(reader.bytes()?);
+        let count = if shared & 1 == 1 { reader.count()? } else { 0 };
+        let records = (0..count).map(|_| RecordRef::from_bytes(reader.array()?)).collect::<Option<Vec<RecordRef>>>()?;
         Some(Self { key, records, value: reader.bytes()?.to_vec() })
     }
+}
+
+/// Each entry, and the key of the one before it.
+fn with_previous(entries: &[Entry]) -> impl ExactSizeIterator<Item = (&Entry, &[u8])> {
+    let mut previous: &[u8] = &[];
+    entries.iter().map(move |entry| (entry, core::mem::replace(&mut previous, &entry.key)))
+}
+
+/// What each entry takes in an encoded leaf.
+fn entry_bytes(entries: &[Entry]) -> impl ExactSizeIterator<Item = usize> {
+    with_previous(entries).map(|(entry, previous)| entry.bytes(previous))
+}
+
+/// How many bytes two keys have in common at their beginning.
+fn common(left: &[u8], right: &[u8]) -> usize {
+    left.iter().zip(right).take_while(|(a, b)| a == b).count()
 }
 
 /// A subtree of an inner node.
@@ -111,7 +138,7 @@ impl Node {
     pub fn bytes(&self) -> usize {
         HEADER_BYTES
             + match self {
-                Node::Leaf(entries) => entries.iter().map(Entry::bytes).sum::<usize>(),
+                Node::Leaf(entries) => entry_bytes(entries).sum::<usize>(),
                 Node::Inner(children) => children.iter().map(Child::bytes).sum(),
             }
     }
@@ -123,7 +150,7 @@ impl Node {
             Node::Leaf(entries) => {
                 writer.u8(LEAF);
                 writer.number(entries.len() as u64);
-                entries.iter().for_each(|entry| entry.encode(&mut writer));
+                with_previous(entries).for_each(|(entry, previous)| entry.encode(previous, &mut writer));
             }
             Node::Inner(children) => {
                 writer.u8(INNER);
@@ -145,7 +172,14 @@ impl Node {
         // Not to be reserved: a length is only believed as far as the bytes go.
         let length = reader.count()?;
         let node = match kind {
-            LEAF => Node::Leaf((0..length).map(|_| Entry::decode(&mut reader)).collect::<Option<_>>()?),
+            LEAF => {
+                let mut entries: Vec<Entry> = Vec::new();
+                for _ in 0..length {
+                    let previous = entries.last().map_or(&[][..], |entry| &entry.key);
+                    entries.push(Entry::decode(previous, &mut reader)?);
+                }
+                Node::Leaf(entries)
+            }
             INNER => {
                 let mut children = Vec::new();
                 for _ in 0..length {
@@ -170,7 +204,7 @@ impl Node {
         let target = if grew_at_end { limit - limit / 8 } else { self.bytes() / 2 };
         let (first, second, separator) = match self {
             Node::Leaf(mut entries) => {
-                let Some(at) = cut(entries.iter().map(Entry::bytes), target, 1) else {
+                let Some(at) = cut(entry_bytes(&entries), target, 1) else {
                     return Vec::from([Child::fresh(low, Node::Leaf(entries))]);
                 };
                 let rest = entries.split_off(at);
@@ -219,8 +253,7 @@ fn cut(sizes: impl ExactSizeIterator<Item = usize>, target: usize, minimum: usiz
 
 /// The shortest key that is above `left` and not above `right`.
 fn separator(left: &[u8], right: &[u8]) -> Vec<u8> {
-    let common = left.iter().zip(right).take_while(|(a, b)| a == b).count();
-    right.iter().take(common + 1).copied().collect()
+    right.iter().take(common(left, right) + 1).copied().collect()
 }
 
 #[cfg(test)]
@@ -238,7 +271,10 @@ mod tests {
         let entry = Entry { key: Vec::from(b"k"), records, value: Vec::from(b"value") };
         let stored = Link::Stored(RecordRef { kind: Kind::Node, random: [9; 16] });
         let child = Child { low: Vec::from(b"low"), count: 3, link: stored };
-        for node in [Node::default(), Node::Leaf(Vec::from([entry])), Node::Inner(Vec::from([child]))] {
+        let alike = Entry::new(&[b'k'; 200], b"");
+        let longer = Entry { key: [&[b'k'; 100][..], b"l"].concat(), ..entry.clone() };
+        let entries = Vec::from([entry, alike, longer]);
+        for node in [Node::default(), Node::Leaf(entries), Node::Inner(Vec::from([child]))] {
             let bytes = node.encode().unwrap();
             assert!((node.bytes() - 3..=node.bytes()).contains(&bytes.len()));
             assert_eq!(Node::decode(&bytes).unwrap().encode().unwrap(), bytes);

@@ -54,6 +54,11 @@ impl<'s> Snapshot<'s> {
         self.walk(index, self.rank(index, from)?, visit)
     }
 
+    /// Visits the entries of an index whose keys begin like this, from the `skip`-th of them on, until `visit` breaks.
+    pub fn walk_prefix(&self, index: Index, prefix: &[u8], skip: u32, visit: Visit<'_>) -> Result<(), Fault> {
+        tree::walk_prefix(&self.nodes, self.top(index)?, prefix, skip, visit)
+    }
+
     /// Opens a record that an entry owns.
     pub fn record(&self, record: RecordRef) -> Result<Opened, Fault> {
         self.records.read(record)

@@ -85,6 +85,12 @@ impl<'t> Transaction<'t> {
         tree::walk(editor.source, top, skip, visit)
     }
 
+    /// Visits the entries whose keys begin like this.
+    pub fn walk_prefix(&mut self, index: Index, prefix: &[u8], visit: tree::Visit<'_>) -> Result<(), Fault> {
+        let (top, editor) = self.parts(index)?;
+        tree::walk_prefix(editor.source, top, prefix, 0, visit)
+    }
+
     /// Stores an entry; returns the one it replaces. Records that only the replaced entry owned become garbage.
     pub fn insert(&mut self, index: Index, entry: Entry) -> Result<Option<Entry>, Fault> {
         self.insert_beside(index, entry, &mut |_| false)

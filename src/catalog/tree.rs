@@ -134,6 +134,14 @@ pub fn walk(source: &dyn Source, node: &Node, mut skip: u32, visit: Visit<'_>) -
     walk_in(source, node.view(), &mut skip, visit).map(|_| ())
 }
 
+/// Visits the entries whose keys begin like this, in order, from the `skip`-th of them on, until `visit` breaks.
+pub fn walk_prefix(source: &dyn Source, node: &Node, prefix: &[u8], skip: u32, visit: Visit<'_>) -> Result<(), Fault> {
+    let first = rank(source, node, prefix)?.saturating_add(skip);
+    walk(source, node, first, &mut |entry| {
+        if entry.key.starts_with(prefix) { visit(entry) } else { Ok(ControlFlow::Break(())) }
+    })
+}
+
 fn walk_in(source: &dyn Source, view: View<'_>, skip: &mut u32, visit: Visit<'_>) -> Result<ControlFlow<()>, Fault> {
     match view {
         View::Leaf(entries) => visit_all(entries, skip, visit),

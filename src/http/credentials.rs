@@ -51,8 +51,8 @@ impl Call<'_> {
             origin: parameters.text("origin")?,
             archived: parameters.flag("archived")?.unwrap_or(false),
             deleted: parameters.flag("deleted")?.unwrap_or(false),
-            limit: parameters.whole_number("limit", "a whole number from 1 to 100")?,
-            offset: parameters.whole_number("offset", "a whole number from 0 to 4294967295")?,
+            limit: parameters.whole_number("limit", actions::LIMIT_RULE)?,
+            offset: parameters.whole_number("offset", actions::OFFSET_RULE)?,
         };
         let page = actions::list(self.vault, &query)?;
         let mut response = Response::json(200, json::credentials(&page));
@@ -155,7 +155,7 @@ impl Call<'_> {
             const RULE: &str = "a whole number of seconds since 1970";
             let seconds = parameters.whole_number(name, RULE)?;
             let time = |seconds| u64::try_from(seconds).map(Timestamp::from_seconds);
-            seconds.map(time).transpose().map_err(|_| Error::bad_request(format!("{name} must be {RULE}")))
+            seconds.map(time).transpose().map_err(|_| Error::must_be(name, RULE))
         };
         let (since, until) = (time("since")?, time("until")?);
         let query = AuditQuery {
@@ -163,7 +163,7 @@ impl Call<'_> {
             token: parameters.text("token")?,
             since,
             until,
-            limit: parameters.whole_number("limit", "a whole number from 1 to 100")?,
+            limit: parameters.whole_number("limit", actions::LIMIT_RULE)?,
             cursor: parameters.text("cursor")?,
         };
         let page = actions::audit(self.vault, &query)?;
@@ -174,9 +174,7 @@ impl Call<'_> {
         let mut parameters = self.request.parameters()?;
         let exclusive = parameters.flag("exclusive")?.unwrap_or(false);
         let options = CodeOptions {
-            min_valid_seconds: parameters
-                .whole_number("min_valid_seconds", "a whole number from 0 to the period minus 1")?
-                .unwrap_or(0),
+            min_valid_seconds: parameters.whole_number("min_valid_seconds", actions::MIN_VALID_RULE)?.unwrap_or(0),
             // HEAD shows no code, so it must not use one up.
             exclusive: exclusive && self.request.method != "HEAD",
         };

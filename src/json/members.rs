@@ -29,7 +29,7 @@ pub struct Members {
 }
 
 /// Texts by name, in their order, and the names that had null instead of a text.
-pub struct Entries {
+pub struct Texts {
     pub set: Vec<(String, SecretString)>,
     pub null: Vec<String>,
 }
@@ -122,7 +122,7 @@ impl Members {
         match self.take_set(name) {
             None => Ok(None),
             Some(Json::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(must_be(name, "a string")),
+            Some(_) => Err(Error::must_be(name, "a string")),
         }
     }
 
@@ -134,7 +134,7 @@ impl Members {
             Some(Json::Null) if self.is_lenient() => Ok(None),
             Some(Json::Null) => Ok(Some(SecretString::new(String::new()))),
             Some(Json::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(must_be(name, "a string")),
+            Some(_) => Err(Error::must_be(name, "a string")),
         }
     }
 
@@ -156,8 +156,8 @@ impl Members {
     pub fn whole_number(&mut self, name: &'static str, rule: &str) -> Result<Option<i64>> {
         match self.take_json(name) {
             None => Ok(None),
-            Some(Json::Number(number)) => number.whole().map(Some).ok_or_else(|| must_be(name, rule)),
-            Some(_) => Err(must_be(name, rule)),
+            Some(Json::Number(number)) => number.whole().map(Some).ok_or_else(|| Error::must_be(name, rule)),
+            Some(_) => Err(Error::must_be(name, rule)),
         }
     }
 
@@ -172,7 +172,7 @@ impl Members {
             Some(Json::Text(text)) if self.is_lenient() && text.expose().trim().eq_ignore_ascii_case("false") => {
                 Ok(Some(false))
             }
-            Some(_) => Err(must_be(name, "true or false")),
+            Some(_) => Err(Error::must_be(name, "true or false")),
         }
     }
 
@@ -182,7 +182,7 @@ impl Members {
         let elements = match self.take_json(name) {
             None => return Ok(None),
             Some(Json::Array(elements)) => elements,
-            Some(_) => return Err(must_be(name, rule)),
+            Some(_) => return Err(Error::must_be(name, rule)),
         };
         let mut texts = Vec::new();
         for (at, element) in elements.into_iter().enumerate() {
@@ -196,14 +196,14 @@ impl Members {
     }
 
     /// An object of texts. A model's numbers and flags are the texts that they were written as.
-    pub fn entries(&mut self, name: &'static str) -> Result<Option<Entries>> {
+    pub fn entries(&mut self, name: &'static str) -> Result<Option<Texts>> {
         let rule = "an object of strings";
         let members = match self.take_json(name) {
             None => return Ok(None),
             Some(Json::Object(members)) => members,
-            Some(_) => return Err(must_be(name, rule)),
+            Some(_) => return Err(Error::must_be(name, rule)),
         };
-        let mut entries = Entries { set: Vec::new(), null: Vec::new() };
+        let mut entries = Texts { set: Vec::new(), null: Vec::new() };
         for (at, (key, value)) in members.into_iter().enumerate() {
             let text = match value {
                 Json::Text(text) => text,
@@ -235,10 +235,6 @@ impl Members {
     pub fn null_removes(&self) -> bool {
         !self.is_lenient()
     }
-}
-
-pub(super) fn must_be(name: &str, rule: &str) -> Error {
-    Error::bad_request(format!("{name} must be {rule}"))
 }
 
 fn wrong_entry(name: &str, rule: &str, at: usize) -> Error {

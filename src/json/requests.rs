@@ -1,7 +1,7 @@
 //! The requests of the actions, out of JSON. Field names are those of the REST API and of the tool.
 
-use super::members::{Members, must_be};
-use crate::actions::{Changes, CodeOptions, ListQuery, NewCredential};
+use super::members::Members;
+use crate::actions::{Changes, CodeOptions, LIMIT_RULE, ListQuery, MIN_VALID_RULE, NewCredential, OFFSET_RULE};
 use crate::error::{Error, Result};
 use crate::secret::SecretString;
 use crate::totp::Algorithm;
@@ -10,11 +10,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-const LIMIT: &str = "a whole number from 1 to 100";
-const OFFSET: &str = "a whole number from 0 to 4294967295";
 const DIGITS: &str = "a whole number from 6 to 9";
 const PERIOD: &str = "a whole number from 5 to 3600";
-const MIN_VALID: &str = "a whole number from 0 to the period minus 1";
+const VERSION: &str = "a whole number from 1";
 
 /// What to store. `name` is the one that the caller knows from elsewhere; the request may repeat it, but not differ.
 pub fn new_credential(members: &mut Members, name: Option<String>) -> Result<NewCredential> {
@@ -84,8 +82,8 @@ pub fn list_query(members: &mut Members) -> Result<ListQuery> {
         query: members.text("query")?,
         origin: members.text("origin")?,
         archived: members.flag("archived")?.unwrap_or(false),
-        limit: members.whole_number("limit", LIMIT)?,
-        offset: members.whole_number("offset", OFFSET)?,
+        limit: members.whole_number("limit", LIMIT_RULE)?,
+        offset: members.whole_number("offset", OFFSET_RULE)?,
         // For people, not for agents.
         deleted: false,
     })
@@ -93,8 +91,8 @@ pub fn list_query(members: &mut Members) -> Result<ListQuery> {
 
 /// Which version to restore.
 pub fn version(members: &mut Members) -> Result<Option<u64>> {
-    let rule = || must_be("version", "a whole number from 1");
-    match members.whole_number("version", "a whole number from 1")? {
+    let rule = || Error::must_be("version", VERSION);
+    match members.whole_number("version", VERSION)? {
         None => Ok(None),
         Some(number) => u64::try_from(number).ok().filter(|number| *number > 0).map(Some).ok_or_else(rule),
     }
@@ -103,13 +101,13 @@ pub fn version(members: &mut Members) -> Result<Option<u64>> {
 /// Wishes about a one-time code.
 pub fn code_options(members: &mut Members) -> Result<CodeOptions> {
     Ok(CodeOptions {
-        min_valid_seconds: members.whole_number("min_valid_seconds", MIN_VALID)?.unwrap_or(0),
+        min_valid_seconds: members.whole_number("min_valid_seconds", MIN_VALID_RULE)?.unwrap_or(0),
         exclusive: members.flag("exclusive")?.unwrap_or(false),
     })
 }
 
 fn algorithm(members: &mut Members) -> Result<Option<Algorithm>> {
-    let rule = || must_be("totp_algorithm", "SHA1, SHA256 or SHA512");
+    let rule = || Error::must_be("totp_algorithm", "SHA1, SHA256 or SHA512");
     let text = members.text("totp_algorithm").map_err(|_| rule())?;
     text.map(|text| Algorithm::parse(&text).ok_or_else(rule)).transpose()
 }

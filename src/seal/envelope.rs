@@ -186,6 +186,8 @@ fn associated_data(bound_to: &[u8], number: u64) -> Vec<u8> {
 /// `None` when the tag does not fit.
 fn open(derived: &Derived, nonce: XNonce, bound_to: &[u8], sealed: &[u8], number: u64) -> Option<SecretBytes> {
     let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>()?;
+    #[cfg(test)]
+    decrypted::add(ciphertext.len());
     let mut plaintext = Zeroizing::new(ciphertext.to_vec());
     let associated = associated_data(bound_to, number);
     derived
@@ -193,4 +195,23 @@ fn open(derived: &Derived, nonce: XNonce, bound_to: &[u8], sealed: &[u8], number
         .decrypt_inout_detached(&nonce, &associated, plaintext.as_mut_slice().into(), &Tag::from(*tag))
         .ok()?;
     Some(SecretBytes::new(core::mem::take(&mut *plaintext)))
+}
+
+/// How many bytes this thread decrypts, for the test of what actions cost.
+#[cfg(test)]
+pub mod decrypted {
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static BYTES: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub fn add(bytes: usize) {
+        BYTES.set(BYTES.get() + bytes as u64);
+    }
+
+    /// So many since this was asked last.
+    pub fn take() -> u64 {
+        BYTES.take()
+    }
 }

@@ -24,6 +24,8 @@
 mod envelope;
 mod keyring;
 
+#[cfg(test)]
+pub use envelope::decrypted;
 pub use envelope::{Format, Opened};
 pub use keyring::{Keyring, MASTER_KEY_BYTES, Project};
 

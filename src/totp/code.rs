@@ -51,13 +51,13 @@ impl Totp {
             (Encoder::Decimal, Algorithm::Sha256) => totp_rs::Algorithm::SHA256,
             (Encoder::Decimal, Algorithm::Sha512) => totp_rs::Algorithm::SHA512,
         };
-        // The builder's own checks refuse 9 digits and short seeds. What it leaves unchecked here is a type's
+        // The builder's own checks refuse 9 digits and short secrets. What it leaves unchecked here is a type's
         // invariant: at most 9 digits, 5 for Steam, so that its number fits in 32 bits, and a step that is not 0.
         totp_rs::Builder::new()
             .with_algorithm(algorithm)
             .with_digits(self.settings.digits)
             .with_step_duration(1)
-            .with_secret(self.seed.expose())
+            .with_secret(self.secret.expose())
             .build_noncompliant()
             .generate(step)
             .to_string()

@@ -2,8 +2,8 @@
 
 mod code;
 mod otpauth;
-mod seed;
 mod settings;
+mod shared_secret;
 
 pub use code::OneTimeCode;
 pub use settings::{Algorithm, Encoder, TotpSettings};
@@ -14,21 +14,21 @@ use crate::secret::SecretBytes;
 use alloc::vec::Vec;
 use otpauth::Parameters;
 
-/// Below this many bytes a seed is weaker than RFC 4226 (R6) demands.
-const STRONG_SEED_BYTES: usize = 16;
-/// The result of [`Totp::encode`] is padded to a multiple of this: to one for seeds of up to 87 bytes, to two beyond.
+/// Below this many bytes a secret is weaker than RFC 4226 (R6) demands.
+const STRONG_SECRET_BYTES: usize = 16;
+/// The result of [`Totp::encode`] is padded to a multiple of this: to one for secrets of up to 87 bytes, to two beyond.
 const ENCODED_STEP_BYTES: usize = 96;
 
-/// A seed and how codes are made of it.
+/// A secret and how codes are made of it.
 #[derive(Clone, PartialEq)]
 pub struct Totp {
-    seed: SecretBytes,
+    secret: SecretBytes,
     settings: TotpSettings,
 }
 
 /// The TOTP parameters of a create or an update, as they were given.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub struct NewTotp<'a> {
     /// `totp_secret`: a base32 text, an `otpauth://totp/` URI, or one of Steam.
     pub secret: &'a str,
     /// `totp_algorithm`.
@@ -50,36 +50,36 @@ impl Totp {
     /// (RFC 4648, section 6) after taking out white space and dashes and, at its end, `=`; letters may be in either
     /// case, and bits at the end that fill no byte do not count. Nothing else is repaired. Fails with `bad_request`,
     /// naming the parameter and the rule, and never holds any part of the secret.
-    pub fn parse(request: Request<'_>, stored: Option<TotpSettings>) -> Result<Self> {
+    pub fn parse(request: NewTotp<'_>, stored: Option<TotpSettings>) -> Result<Self> {
         let text = request.secret.trim();
         // No base32 text has a colon, and every URI has one.
-        let (seed, settings) = if text.contains(':') {
+        let (secret, settings) = if text.contains(':') {
             Parameters::parse(text)?.with(request)?
         } else {
             let settings = TotpSettings::from_request(request, stored.unwrap_or_default())?;
-            (seed::decode(text)?, settings)
+            (shared_secret::decode(text)?, settings)
         };
-        Ok(Self { seed, settings })
+        Ok(Self { secret, settings })
     }
 
-    /// How codes are made of the seed.
+    /// How codes are made of the secret.
     pub fn settings(&self) -> TotpSettings {
         self.settings
     }
 
-    /// Whether the seed has less than the 128 bits that RFC 4226 (R6) demands.
+    /// Whether the secret has less than the 128 bits that RFC 4226 (R6) demands.
     pub fn is_weak(&self) -> bool {
-        self.seed.expose().len() < STRONG_SEED_BYTES
+        self.secret.expose().len() < STRONG_SECRET_BYTES
     }
 
-    /// The form in which the secret is sealed: settings and seed, each with its length before it, and zeros, so that the
-    /// length does not tell the seed's.
+    /// The form in which the secret is sealed: settings and secret, each with its length before it, and zeros, so that the
+    /// length does not tell the secret's.
     pub fn encode(&self) -> SecretBytes {
         let settings = self.settings.encode();
-        let length = field_bytes(settings.len()) + field_bytes(self.seed.expose().len());
+        let length = field_bytes(settings.len()) + field_bytes(self.secret.expose().len());
         let mut writer = Writer { bytes: Vec::with_capacity(length.next_multiple_of(ENCODED_STEP_BYTES)) };
         writer.bytes(&settings);
-        writer.bytes(self.seed.expose());
+        writer.bytes(self.secret.expose());
         writer.bytes.resize(length.next_multiple_of(ENCODED_STEP_BYTES), 0);
         SecretBytes::new(writer.bytes)
     }
@@ -88,9 +88,9 @@ impl Totp {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let settings = TotpSettings::decode(reader.bytes()?)?;
-        let seed = Vec::from(reader.bytes()?);
-        let totp = Self { seed: SecretBytes::new(seed), settings };
-        let is_ours = (seed::MIN_BYTES..=seed::MAX_BYTES).contains(&totp.seed.expose().len());
+        let secret = Vec::from(reader.bytes()?);
+        let totp = Self { secret: SecretBytes::new(secret), settings };
+        let is_ours = (shared_secret::MIN_BYTES..=shared_secret::MAX_BYTES).contains(&totp.secret.expose().len());
         (is_ours && totp.encode().expose() == bytes).then_some(totp)
     }
 }

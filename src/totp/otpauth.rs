@@ -3,9 +3,9 @@
 //! There is no standard; the format is the one that Google Authenticator introduced, with what other programs made of it.
 //! What would change the code is read or refused. Everything else, label and issuer too, is ignored.
 
-use super::Request;
-use super::seed;
+use super::NewTotp;
 use super::settings::{Algorithm, Encoder, TotpSettings, checked_digits, checked_period};
+use super::shared_secret;
 use crate::error::{Error, Result};
 use crate::secret::{SecretBytes, SecretString};
 use alloc::string::String;
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 /// What a URI says; `None` where it says nothing.
 #[derive(Default)]
 pub(super) struct Parameters {
-    seed: Option<SecretBytes>,
+    secret: Option<SecretBytes>,
     algorithm: Option<Algorithm>,
     digits: Option<u8>,
     period: Option<u16>,
@@ -22,12 +22,12 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// Reads a URI of a seed that is used with the time.
+    /// Reads a URI of a secret that is used with the time.
     pub fn parse(uri: &str) -> Result<Self> {
         let (scheme, rest) = uri.split_once("://").ok_or(Error::bad_request(NOT_OURS))?;
         if scheme.eq_ignore_ascii_case("steam") {
-            let seed = seed::decode(percent_decoded(rest)?.expose())?;
-            return Ok(Self { seed: Some(seed), encoder: Some(Encoder::Steam), ..Self::default() });
+            let secret = shared_secret::decode(percent_decoded(rest)?.expose())?;
+            return Ok(Self { secret: Some(secret), encoder: Some(Encoder::Steam), ..Self::default() });
         }
         if scheme.eq_ignore_ascii_case("otpauth-migration") {
             return Err(Error::bad_request(
@@ -69,7 +69,7 @@ impl Parameters {
             if value.expose().trim().is_empty() {
                 return Err(Error::bad_request(NO_SECRET));
             }
-            set(&mut self.seed, seed::decode(value.expose())?)
+            set(&mut self.secret, shared_secret::decode(value.expose())?)
         } else if is("algorithm") {
             let algorithm = Algorithm::parse(percent_decoded(value)?.expose());
             let rule = "totp_secret: the URI's algorithm must be SHA1, SHA256 or SHA512";
@@ -99,28 +99,28 @@ impl Parameters {
         }
     }
 
-    /// The seed, and the settings: what the URI says, else what the request says, else the default.
-    pub fn with(self, request: Request<'_>) -> Result<(SecretBytes, TotpSettings)> {
-        let seed = self.seed.ok_or(Error::bad_request(NO_SECRET))?;
+    /// The secret, and the settings: what the URI says, else what the request says, else the default.
+    pub fn with(self, request: NewTotp<'_>) -> Result<(SecretBytes, TotpSettings)> {
+        let secret = self.secret.ok_or(Error::bad_request(NO_SECRET))?;
         if self.encoder == Some(Encoder::Steam) {
             let steam = TotpSettings::STEAM;
             let is_steam = self.algorithm.is_none_or(|algorithm| algorithm == steam.algorithm)
                 && self.digits.is_none_or(|digits| digits == steam.digits)
                 && self.period.is_none_or(|period| period == steam.period);
             let rule = "totp_secret: a URI for Steam must have SHA1, 5 digits and a period of 30, or not say";
-            return if is_steam { Ok((seed, steam)) } else { Err(Error::bad_request(rule)) };
+            return if is_steam { Ok((secret, steam)) } else { Err(Error::bad_request(rule)) };
         }
         if self.digits == Some(5) {
             return Err(Error::bad_request(DIGITS));
         }
-        let explicit = Request {
+        let explicit = NewTotp {
             algorithm: self.algorithm.or(request.algorithm),
             // Those of the URI are within the bounds already.
             digits: self.digits.map_or(request.digits, |digits| Some(digits.into())),
             period: self.period.map_or(request.period, |period| Some(period.into())),
             ..request
         };
-        Ok((seed, TotpSettings::from_request(explicit, TotpSettings::default())?))
+        Ok((secret, TotpSettings::from_request(explicit, TotpSettings::default())?))
     }
 }
 
@@ -184,7 +184,7 @@ fn percent_decoded(text: &str) -> Result<SecretString> {
     match String::from_utf8(decoded) {
         Ok(text) => Ok(SecretString::new(text)),
         Err(error) => {
-            // What was decoded can be part of the seed.
+            // What was decoded can be part of the secret.
             drop(SecretBytes::new(error.into_bytes()));
             Err(malformed())
         }

@@ -1,6 +1,6 @@
-//! How codes are made of a seed.
+//! How codes are made of a secret.
 
-use super::Request;
+use super::NewTotp;
 use crate::error::{Error, Result};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -97,7 +97,7 @@ impl TotpSettings {
 
     /// The explicit parameters, and `fallback` for those that are not given. Steam's are fixed, so no parameter fits
     /// them.
-    pub(super) fn from_request(request: Request<'_>, fallback: Self) -> Result<Self> {
+    pub(super) fn from_request(request: NewTotp<'_>, fallback: Self) -> Result<Self> {
         let is_any_given = request.algorithm.is_some() || request.digits.is_some() || request.period.is_some();
         if fallback.encoder == Encoder::Steam && is_any_given {
             return Err(Error::bad_request(

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 /// What authenticator documentation uses as its example: 80 bits.
 const EXAMPLE: &str = "JBSWY3DPEHPK3PXP";
 
-fn bare(secret: &str) -> Request<'_> {
-    Request { secret, algorithm: None, digits: None, period: None }
+fn bare(secret: &str) -> NewTotp<'_> {
+    NewTotp { secret, algorithm: None, digits: None, period: None }
 }
 
 fn parse(secret: &str) -> Result<Totp> {
@@ -20,9 +20,9 @@ fn refusal(result: Result<Totp>) -> Error {
     result.err().unwrap()
 }
 
-/// The settings in one line, and the seed in base32.
+/// The settings in one line, and the secret in base32.
 fn shown(totp: &Totp) -> (String, String) {
-    (line(totp.settings()), base32::encode(base32::Alphabet::Rfc4648 { padding: false }, totp.seed.expose()))
+    (line(totp.settings()), base32::encode(base32::Alphabet::Rfc4648 { padding: false }, totp.secret.expose()))
 }
 
 fn line(settings: TotpSettings) -> String {
@@ -37,7 +37,7 @@ mod secrets {
     fn accepted_and_normalised() {
         let chars_256 = "ABCDEFGH".repeat(32);
         let spaced_256 = "abcd efgh-".repeat(32);
-        for (case, text, seed) in [
+        for (case, text, secret) in [
             ("80-bit example", EXAMPLE, EXAMPLE),
             ("lower case", "jbswy3dpehpk3pxp", EXAMPLE),
             ("mixed case", "JbSwY3dPeHpK3pXp", EXAMPLE),
@@ -73,7 +73,7 @@ mod secrets {
             ("256 characters, spaced", &spaced_256, &chars_256),
         ] {
             let totp = parse(text).unwrap_or_else(|error| panic!("{case}: {}", error.message()));
-            assert_eq!(shown(&totp), ("SHA1/6/30".to_string(), seed.to_string()), "{case}");
+            assert_eq!(shown(&totp), ("SHA1/6/30".to_string(), secret.to_string()), "{case}");
         }
     }
 
@@ -130,7 +130,7 @@ mod secrets {
             });
             let expected: Vec<u8> =
                 (0..length * 5 / 8).map(|_| (0..8).fold(0, |byte, _| byte << 1 | bits.next().unwrap())).collect();
-            assert_eq!(parse(&letters).ok().unwrap().seed.expose(), expected, "{length}");
+            assert_eq!(parse(&letters).ok().unwrap().secret.expose(), expected, "{length}");
         }
     }
 
@@ -384,7 +384,7 @@ mod settings {
             ("URI of Steam wins wholly", &steam, sha512, Some(9), Some(15), None, "SHA1/5/30/steam"),
             ("overridden ones are not looked at", &uri_all, None, Some(99), Some(-1), None, "SHA256/7/45"),
         ] {
-            let totp = Totp::parse(Request { secret, algorithm, digits, period }, stored);
+            let totp = Totp::parse(NewTotp { secret, algorithm, digits, period }, stored);
             let totp = totp.unwrap_or_else(|error| panic!("{case}: {}", error.message()));
             assert_eq!(shown(&totp).0, expected, "{case}");
         }
@@ -393,9 +393,9 @@ mod settings {
     #[test]
     fn nothing_else_goes_with_steam() {
         for request in [
-            Request { algorithm: Some(Algorithm::Sha1), ..bare(EXAMPLE) },
-            Request { digits: Some(6), ..bare(EXAMPLE) },
-            Request { period: Some(30), ..bare(EXAMPLE) },
+            NewTotp { algorithm: Some(Algorithm::Sha1), ..bare(EXAMPLE) },
+            NewTotp { digits: Some(6), ..bare(EXAMPLE) },
+            NewTotp { period: Some(30), ..bare(EXAMPLE) },
         ] {
             let error = refusal(Totp::parse(request, Some(STEAM)));
             assert!(error.message().starts_with("totp_secret must be a URI"), "{}", error.message());
@@ -416,14 +416,14 @@ mod settings {
                 (10, false),
                 (262, false),
             ] {
-                let result = Totp::parse(Request { digits: Some(digits), ..bare(secret) }, None);
+                let result = Totp::parse(NewTotp { digits: Some(digits), ..bare(secret) }, None);
                 assert_eq!(result.is_ok(), accepted, "{digits}");
                 assert!(accepted || refusal(result).message().starts_with("totp_digits must"), "{digits}");
             }
             for (period, accepted) in
                 [(-30, false), (0, false), (4, false), (5, true), (3600, true), (3601, false), (65_566, false)]
             {
-                let result = Totp::parse(Request { period: Some(period), ..bare(secret) }, None);
+                let result = Totp::parse(NewTotp { period: Some(period), ..bare(secret) }, None);
                 assert_eq!(result.is_ok(), accepted, "{period}");
                 assert!(accepted || refusal(result).message().starts_with("totp_period must"), "{period}");
             }
@@ -464,8 +464,11 @@ mod codes {
 
     const RFC_SEED: &[u8] = b"1234567890123456789012345678901234567890123456789012345678901234";
 
-    fn totp(seed: &[u8], algorithm: Algorithm, digits: u8, period: u16) -> Totp {
-        Totp { seed: SecretBytes::new(seed.to_vec()), settings: TotpSettings::new(algorithm, digits, period).unwrap() }
+    fn totp(secret: &[u8], algorithm: Algorithm, digits: u8, period: u16) -> Totp {
+        Totp {
+            secret: SecretBytes::new(secret.to_vec()),
+            settings: TotpSettings::new(algorithm, digits, period).unwrap(),
+        }
     }
 
     #[test]
@@ -492,15 +495,15 @@ mod codes {
     /// By pyotp.contrib.Steam 2.9.0 (PyPI).
     #[test]
     fn steams_equal_to_pyotp() {
-        for (seed, codes) in [
+        for (secret, codes) in [
             (EXAMPLE, ["9323Y", "CJQMF", "JVNVB"]),
             ("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", ["WCPDQ", "CXHWF", "FXR3N"]),
             ("KRSXG5CTMVRXEZLUKN2XAZLSKNSWG4TFOQ", ["G9BMM", "DM9WJ", "2NCP7"]),
         ] {
-            let totp = parse(&format!("steam://{seed}")).ok().unwrap();
+            let totp = parse(&format!("steam://{secret}")).ok().unwrap();
             for (seconds, code) in [1_736_937_000, 1_795_343_400, 4_102_444_799].into_iter().zip(codes) {
                 let result = totp.code_at(Timestamp::from_seconds(seconds)).ok().unwrap();
-                assert_eq!((result.code.as_str(), result.period), (code, 30), "{seed} at {seconds}");
+                assert_eq!((result.code.as_str(), result.period), (code, 30), "{secret} at {seconds}");
             }
         }
     }
@@ -511,7 +514,7 @@ mod codes {
         for line in include_str!("testdata/pyotp.csv").lines().filter(|line| !line.starts_with('#')) {
             let fields: Vec<&str> = line.split(',').collect();
             let [secret, algorithm, digits, period, seconds, code] = fields[..] else { panic!("{line}") };
-            let request = Request {
+            let request = NewTotp {
                 secret,
                 algorithm: Algorithm::parse(algorithm),
                 digits: digits.parse().ok(),
@@ -583,8 +586,8 @@ mod records {
             ("digits", 2, 10),
             ("period", 3, 4),
             ("period", 4, 15),
-            ("short seed", 5, 4),
-            ("seed longer than its bytes", 5, 92),
+            ("short secret", 5, 4),
+            ("secret longer than its bytes", 5, 92),
             ("padding", 95, 1),
             ("padding", 18, 1),
         ] {
@@ -624,18 +627,18 @@ mod records {
     proptest! {
         #[test]
         fn round_trip(
-            seed in proptest::collection::vec(any::<u8>(), 5..=160),
+            secret in proptest::collection::vec(any::<u8>(), 5..=160),
             algorithm in prop::sample::select(&[Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512][..]),
             digits in 6u8..=9,
             period in 5u16..=3600,
         ) {
             let settings = TotpSettings::new(algorithm, digits, period).unwrap();
-            let totp = Totp { seed: SecretBytes::new(seed), settings };
+            let totp = Totp { secret: SecretBytes::new(secret), settings };
             prop_assert!(Totp::decode(totp.encode().expose()).is_some_and(|decoded| decoded == totp));
 
             // The same through text, bare and as a URI.
             let (_, secret) = shown(&totp);
-            let request = Request {
+            let request = NewTotp {
                 secret: &secret,
                 algorithm: Some(algorithm),
                 digits: Some(digits.into()),
@@ -651,10 +654,10 @@ mod records {
 
         #[test]
         fn codes_have_their_length_at_any_time(
-            seed in proptest::collection::vec(any::<u8>(), 5..=160), digits in 6u8..=9, period in 5u16..=3600, ms: u64
+            secret in proptest::collection::vec(any::<u8>(), 5..=160), digits in 6u8..=9, period in 5u16..=3600, ms: u64
         ) {
             let settings = TotpSettings::new(Algorithm::Sha256, digits, period).unwrap();
-            let result = Totp { seed: SecretBytes::new(seed), settings }.code_at_any_time(Timestamp(ms));
+            let result = Totp { secret: SecretBytes::new(secret), settings }.code_at_any_time(Timestamp(ms));
             prop_assert_eq!(result.code.len(), usize::from(digits));
             prop_assert!(result.code.bytes().all(|byte| byte.is_ascii_digit()));
             prop_assert!(result.valid_for_seconds <= period);
@@ -668,7 +671,7 @@ mod records {
 
         #[test]
         fn parse_never_panics(text: String, digits: i64, period: i64) {
-            let request = Request { secret: &text, algorithm: None, digits: Some(digits), period: Some(period) };
+            let request = NewTotp { secret: &text, algorithm: None, digits: Some(digits), period: Some(period) };
             let _ = Totp::parse(request, None);
             let _ = parse(&text);
         }

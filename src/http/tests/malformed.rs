@@ -1,6 +1,6 @@
 //! Malformed requests by the hundred: refused by a 4xx, and nothing of them comes back.
 
-use super::world::{CANARY, SEED, World};
+use super::world::{CANARY, TOTP_SECRET, World};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// A valid body for every operation that has one.
 fn body() -> String {
     format!(
-        r#"{{"name":"n","domain":"example.com","values":{{"user":"{CANARY}","p":"\u00e9{CANARY}"}},"totp_secret":"{SEED}","totp_digits":6,"origin":"https://example.com","sso_provider":"google"}}"#
+        r#"{{"name":"n","domain":"example.com","values":{{"user":"{CANARY}","p":"\u00e9{CANARY}"}},"totp_secret":"{TOTP_SECRET}","totp_digits":6,"origin":"https://example.com","sso_provider":"google"}}"#
     )
 }
 
@@ -155,7 +155,7 @@ fn fields_of_all_wrong_kinds() {
 #[test]
 fn paths_queries_and_headers_of_all_wrong_kinds() {
     let world = World::default();
-    world.create("n", Some(SEED));
+    world.create("n", Some(TOTP_SECRET));
     let texts = [
         "",
         "%",

@@ -1,6 +1,6 @@
 //! What each operation does.
 
-use super::world::{CANARY, NOW, SEED, World};
+use super::world::{CANARY, NOW, TOTP_SECRET, World};
 use crate::http::BodyError;
 use crate::time::Timestamp;
 use alloc::format;
@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 
-/// RFC 6238, appendix B: the SHA-1 seed.
+/// RFC 6238, appendix B: the SHA-1 secret.
 const RFC_SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 #[test]
@@ -152,7 +152,8 @@ fn creates_refuse_what_breaks_a_rule() {
     }
     for (digits, period) in [(5, 30), (10, 30), (-6, 30), (6, 4), (6, 3601), (6, 0)] {
         let mut body = good.clone();
-        (body["totp_secret"], body["totp_digits"], body["totp_period"]) = (SEED.into(), digits.into(), period.into());
+        (body["totp_secret"], body["totp_digits"], body["totp_period"]) =
+            (TOTP_SECRET.into(), digits.into(), period.into());
         world.post("/credentials", body).is(400, "bad_request");
     }
     for secret in ["hunter2-canary!", "MFRGGZDFMZTWQ2L1", "MFRGGZD", "otpauth://hotp/x?secret=MFRGGZDFMZTWQ2LK"] {
@@ -224,7 +225,7 @@ fn updates_merge_and_clear() {
     let answer = world.patch("/credentials/n", json!({"totp_secret": ""}));
     assert_eq!(answer.json["has_totp_secret"], false);
     assert!(answer.json.get("totp_digits").is_none() && answer.json.get("totp_code").is_none());
-    world.patch("/credentials/n", json!({"totp_secret": SEED}));
+    world.patch("/credentials/n", json!({"totp_secret": TOTP_SECRET}));
     let answer = world.patch("/credentials/n", json!({"totp_secret": null, "totp_digits": null, "name": null}));
     assert_eq!(answer.json["has_totp_secret"], false);
     let version = answer.json["version"].clone();
@@ -284,7 +285,7 @@ fn codes_are_those_of_rfc_6238() {
             None => answer.is(503, "clock_unset"),
         }
     }
-    let uri = format!("otpauth://totp/hunter2-canary:u?secret={SEED}&algorithm=SHA256&digits=7&period=60");
+    let uri = format!("otpauth://totp/hunter2-canary:u?secret={TOTP_SECRET}&algorithm=SHA256&digits=7&period=60");
     let answer = world.patch("/credentials/n", json!({"totp_secret": uri, "totp_digits": 8})).json;
     let settings = (&answer["totp_algorithm"], &answer["totp_digits"], &answer["totp_period"]);
     assert_eq!(settings, (&json!("SHA256"), &json!(7), &json!(60)));
@@ -296,7 +297,7 @@ fn codes_are_those_of_rfc_6238() {
 #[test]
 fn codes_have_wishes() {
     let world = World::default();
-    world.create("n", Some(SEED));
+    world.create("n", Some(TOTP_SECRET));
     let path = |query: &str| format!("/credentials/n/totp-code?{query}");
     world.advance(10);
     assert_eq!(world.get(&path("min_valid_seconds=20")).json["valid_for_seconds"], 20);
@@ -329,7 +330,8 @@ fn codes_have_wishes() {
 fn put_creates_or_replaces_whole() {
     let world = World::default();
     let put = |path: &str, body: Value| world.request("PUT", path).json(body).send();
-    let body = json!({"domain": "example.com", "values": {"a": "1"}, "sso_provider": "google", "totp_secret": SEED});
+    let body =
+        json!({"domain": "example.com", "values": {"a": "1"}, "sso_provider": "google", "totp_secret": TOTP_SECRET});
     let created = put("/credentials/a%20b", body.clone());
     assert_eq!((created.status, &created.json["name"]), (201, &json!("a b")));
     assert_eq!(put("/credentials/a%20b", body.clone()).json["version"], 1);
@@ -388,7 +390,7 @@ fn names_reach_their_credential_and_nothing_else() {
         ("null", "null"),
         ("{id_or_name}", "%7Bid_or_name%7D"),
     ] {
-        let id = world.create(name, Some(SEED))["id"].clone();
+        let id = world.create(name, Some(TOTP_SECRET))["id"].clone();
         assert_eq!(world.get(&format!("/credentials/{encoded}")).json["id"], id, "{name}");
         assert_eq!(world.get(&format!("/credentials/{encoded}/totp-code")).status, 200, "{name}");
         let renamed = world.patch(&format!("/credentials/{encoded}"), json!({"sso_provider": "x"}));
@@ -436,7 +438,7 @@ fn other_routes_and_methods_are_refused_with_or_without_a_token() {
 #[test]
 fn head_is_get_without_a_body() {
     let world = World::default();
-    world.create("n", Some(SEED));
+    world.create("n", Some(TOTP_SECRET));
     for path in ["/credentials?limit=1", "/credentials/n", "/credentials/n/totp-code", "/health", "/openapi.json"] {
         let (get, head) = (world.get(path), world.request("HEAD", path).send());
         assert_eq!((head.status, &head.headers), (get.status, &get.headers), "{path}");

@@ -24,7 +24,7 @@ pub const NOW: u64 = 1_795_343_400;
 /// The token that may do everything in the project `default`.
 pub const TOKEN: &str = "sr_everything-canary-token";
 /// 80 bits; in no example of the description.
-pub const SEED: &str = "MFRGGZDFMZTWQ2LK";
+pub const TOTP_SECRET: &str = "MFRGGZDFMZTWQ2LK";
 
 pub struct World {
     pub store: MemoryStore,
@@ -218,7 +218,7 @@ impl Answer {
         let is_supply = self.status == 200 && path.ends_with("/supply");
         let shown = format!("{text}{:?}", self.headers);
         assert!(is_supply || !shown.contains("canary"), "{method} {path} shows a canary: {shown}");
-        assert!(!shown.contains(SEED));
+        assert!(!shown.contains(TOTP_SECRET));
         assert_eq!(self.header("cache-control"), Some("no-store"));
         let has_body = !matches!(self.status, 204 | 304);
         assert_eq!(self.header("content-type"), has_body.then_some("application/json"));

@@ -8,7 +8,7 @@ mod recorded;
 mod results;
 mod scopes;
 
-use super::super::tests::world::{CANARY, Draft, SEED, World};
+use super::super::tests::world::{CANARY, Draft, TOTP_SECRET, World};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -46,7 +46,7 @@ impl Answer {
 pub fn send(draft: Draft<'_>, world: &World) -> Answer {
     let response = draft.respond(&world.store);
     let text = String::from_utf8(response.body).unwrap();
-    assert!(!text.contains(CANARY) && !text.contains(SEED), "{text}");
+    assert!(!text.contains(CANARY) && !text.contains(TOTP_SECRET), "{text}");
     let answer = Answer {
         status: response.status,
         headers: response.headers,

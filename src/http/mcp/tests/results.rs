@@ -1,7 +1,7 @@
 //! Results of the tools: all six actions, held against the output schema, and errors that say what to do next.
 
 use super::super::super::tests::schema::violation;
-use super::super::super::tests::world::{CANARY, SEED, World, entry};
+use super::super::super::tests::world::{CANARY, TOTP_SECRET, World, entry};
 use super::{call, call_as, earlier, post, send, stateless, text_of};
 use crate::http::BodyError;
 use crate::settings::{KEYS, TOKENS};
@@ -26,8 +26,8 @@ fn all_six_actions_answer_as_their_schema_says() {
     };
     let created = run(json!({
         "action": "create", "name": "n", "domain": "example.com", "sso_provider": "google",
-        "values": {"username": "u", "password": CANARY}, "totp_secret": SEED, "description": "the team's",
-        "additional_domains": ["example.org"], "metadata": {"team": "ops"},
+        "values": {"username": "u", "password": CANARY}, "totp_secret": TOTP_SECRET,
+        "description": "the team's", "additional_domains": ["example.org"], "metadata": {"team": "ops"},
     }));
     assert_eq!(
         (&created["value_keys"], &created["weak_totp_secret"]),
@@ -162,7 +162,7 @@ fn malformed_calls_are_answered() {
     let request = earlier(
         "tools/call",
         json!({"name": "manage_credentials", "arguments": {
-            "action": "create", "name": "n", "domain": "example.com", "values": {"password": CANARY}, "totp_secret": SEED,
+            "action": "create", "name": "n", "domain": "example.com", "values": {"password": CANARY}, "totp_secret": TOTP_SECRET,
         }}),
     );
     let body = format!("{request}");

@@ -1,4 +1,4 @@
-//! The seed in base32, read as authenticators read it.
+//! The secret in base32, read as authenticators read it.
 
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;

@@ -11,6 +11,8 @@
 //! record of that state is gone, an error. A claim that is rolled back gives the code of a time step once more. Whoever
 //! operates the store can always put all of it back as it was yesterday.
 
+mod parts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
