@@ -129,6 +129,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What was not taken yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// `Some` if everything was taken.
     pub fn end(self) -> Option<()> {
         self.rest.is_empty().then_some(())

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use strongroom::http::{Row, TABLE};
 use strongroom_host::token::hash;
-use strongroom_host_tests::credentials::Changes;
+use strongroom_host_tests::credentials::{Changes, ListQuery};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode};
 use strongroom_host_tests::{
     Counts, MemoryStore, Native, Program, TempDir, Vault, World, everything, new_credential, no_changes,
@@ -27,12 +28,15 @@ struct Crew {
     own: Made,
     foreign: Made,
     other_project: Made,
+    /// One of others that was deleted, and can be restored by them.
+    deleted: Made,
     /// Tokens, as the entries of the setting without their hashes have them.
     callers: Vec<(&'static str, String)>,
 }
 
 struct Made {
     id: String,
+    version: u64,
     tag: String,
 }
 
@@ -48,12 +52,17 @@ fn crew() -> Crew {
         vault.settings.set("strongroom_project", project);
         let mut new = new_credential(name, domain, &[("password", "value-canary")]);
         new.totp_secret = Some(SECRET.into());
-        let made = vault.create(&new).unwrap();
-        Made { tag: format!("\"{}.{}\"", made.id, made.version), id: made.id }
+        vault.create(&new).unwrap();
+        // So that there is a version to be restored.
+        let described = Changes { description: Some("described".into()), ..no_changes() };
+        let made = vault.update(name, &described).unwrap();
+        Made { tag: format!("\"{}.{}\"", made.id, made.version), version: made.version, id: made.id }
     };
     let other_project = create("other", "of-another-project", "mine.example");
     let own = create("default", "own", "mine.example");
     let foreign = create("default", "foreign", "theirs.example");
+    let deleted = create("default", "deleted", "theirs.example");
+    vault.delete("deleted", None).unwrap();
     let callers = vec![
         ("domains", "domains=mine.example+also-mine.example".to_owned()),
         ("credentials", format!("credentials={}", own.id)),
@@ -62,7 +71,7 @@ fn crew() -> Crew {
     let entries = callers.iter().map(|(name, limit)| format!("{name}:default:{SCOPES}:{}:{limit}", hash(name)));
     let all = format!("all:default:{SCOPES}:{}", hash("all"));
     vault.settings.set("strongroom_tokens", &entries.chain([all]).collect::<Vec<_>>().join(" "));
-    Crew { vault, own, foreign, other_project, callers }
+    Crew { vault, own, foreign, other_project, deleted, callers }
 }
 
 /// What an answer shows, and what it cost.
@@ -104,12 +113,13 @@ impl Crew {
     }
 
     /// What a caller may ask about: those that there are, each with what takes its place when there is none.
-    fn targets(&self) -> [(&str, &str); 4] {
+    fn targets(&self) -> [(&str, &str); 5] {
         [
             (&self.foreign.id, NO_ID),
             ("foreign", "nothing"),
             (&self.other_project.id, NO_ID),
             ("of-another-project", "nothing"),
+            (&self.deleted.id, NO_ID),
         ]
     }
 }
@@ -130,7 +140,11 @@ fn requests(tag: &str) -> Vec<(&'static str, &'static str, Vec<(&'static str, St
         ("DELETE", "", vec![], none.clone()),
         ("DELETE", "", vec![("if-match", tag.to_owned())], none.clone()),
         ("GET", "/totp-code", vec![], none.clone()),
-        ("GET", "/totp-code?exclusive=true", vec![], none),
+        ("GET", "/totp-code?exclusive=true", vec![], none.clone()),
+        ("GET", "/versions", vec![], none),
+        ("POST", "/restore", vec![], json!({})),
+        ("POST", "/restore", vec![], json!({"version": 1})),
+        ("POST", "/restore", vec![("if-match", tag.to_owned())], json!({"version": 1})),
         ("POST", "/supply", vec![], origin.clone()),
         ("POST", "/supply", vec![], json!({"origin": "https://theirs.example", "exclusive": true})),
     ]
@@ -139,6 +153,13 @@ fn requests(tag: &str) -> Vec<(&'static str, &'static str, Vec<(&'static str, St
 #[test]
 fn over_rest_a_foreign_credential_is_none() {
     let crew = crew();
+    // Every route that names a credential, but for put: it names one that need not exist, and has a test of its own.
+    let of_a_credential = |row: &&Row| row.path.contains("{id_or_name}") && row.method != "PUT";
+    for row in TABLE.iter().filter(of_a_credential) {
+        let rest = row.path.strip_prefix("/credentials/{id_or_name}").unwrap();
+        let is_it = |method: &str, path: &str| method == row.method && path.split('?').next() == Some(rest);
+        assert!(requests("").iter().any(|(method, path, ..)| is_it(method, path)), "{row:?}");
+    }
     for (token, _) in &crew.callers {
         for (there, nothing) in crew.targets() {
             for (method, rest, headers, body) in requests(&crew.foreign.tag) {
@@ -153,6 +174,27 @@ fn over_rest_a_foreign_credential_is_none() {
             }
         }
         assert!(crew.http(token, "GET", "/credentials/own", &[], &Value::Null).starts_with("200 "));
+    }
+    crew.nothing_happened();
+}
+
+#[test]
+fn what_is_not_for_restricted_callers_is_refused_before_anything_is_looked_up() {
+    let crew = crew();
+    for (token, _) in &crew.callers {
+        for target in [crew.foreign.id.as_str(), "foreign", &crew.deleted.id, NO_ID, "nothing", "own"] {
+            let path = format!("/credentials/{target}?purge=true");
+            let purge = crew.outcome(|| crew.http(token, "DELETE", &path, &[], &Value::Null));
+            assert!(purge.shown.starts_with("403 ") && purge.reads + purge.others == 0, "{token} {target}: {purge:?}");
+        }
+        let audit = crew.outcome(|| crew.http(token, "GET", "/audit", &[], &Value::Null));
+        assert!(audit.shown.starts_with("403 ") && audit.reads + audit.others == 0, "{token}: {audit:?}");
+        // Of what is deleted or switched off nobody's is shown: where domains restrict, no index tells whose is whose.
+        for query in ["?deleted=true", "?archived=true"] {
+            let list = crew.outcome(|| crew.http(token, "GET", &format!("/credentials{query}"), &[], &Value::Null));
+            let expected = if *token == "domains" { "403 " } else { "200 " };
+            assert!(list.shown.starts_with(expected) && !list.shown.contains("cred_"), "{token} {query}: {list:?}");
+        }
     }
     crew.nothing_happened();
 }
@@ -195,6 +237,8 @@ fn lists_pages_and_searches_hold_what_is_the_callers_own() {
 fn nothing_is_stored_for_others_or_in_their_place() {
     let crew = crew();
     let body = |name: &str, domain: &str| json!({"name": name, "domain": domain, "values": {"password": "x"}});
+    let key = [("idempotency-key", "of-the-one-who-made-it")];
+    assert!(crew.http("all", "POST", "/credentials", &key, &body("keyed", "theirs.example")).starts_with("201 "));
     for (token, _) in &crew.callers {
         let send = |method: &str, path: &str, headers: &[(&str, &str)], body: &Value| {
             crew.outcome(|| crew.http(token, method, path, headers, body))
@@ -222,9 +266,9 @@ fn nothing_is_stored_for_others_or_in_their_place() {
         if *token == "domains" {
             // The one thing that is told: a name that is taken. Not by what, and an idempotency key makes no difference.
             for key in ["of-the-one-who-made-it", "another"] {
-                let post = send("POST", "/credentials", &[("idempotency-key", key)], &body("foreign", "mine.example"));
+                let post = send("POST", "/credentials", &[("idempotency-key", key)], &body("keyed", "mine.example"));
                 assert!(post.shown.starts_with("409 ") && post.shown.contains("name_taken"), "{post:?}");
-                assert!(!post.shown.contains(&crew.foreign.id) && !post.shown.contains("theirs"), "{post:?}");
+                assert!(!post.shown.contains("cred_") && !post.shown.contains("theirs"), "{post:?}");
             }
             let put = send("PUT", "/credentials/foreign", &[], &body("foreign", "mine.example"));
             assert!(put.shown.contains("name_taken") && !put.shown.contains("etag"), "{put:?}");
@@ -304,13 +348,16 @@ fn the_typed_functions_know_no_foreign_credential() {
         crew.become_caller(limit);
         for (there, nothing) in crew.targets() {
             type Ask<'a> = (&'a str, Box<dyn Fn(&str) -> String + 'a>);
-            let asks: [Ask<'_>; 6] = [
+            let asks: [Ask<'_>; 9] = [
                 ("get", Box::new(|target| code(vault.get(target)))),
                 ("totp-code", Box::new(|target| code(vault.totp_code(target, None)))),
                 ("exclusive", Box::new(|target| code(vault.totp_code(target, EXCLUSIVE)))),
                 ("supply", Box::new(|target| code(vault.supply(target, "https://theirs.example", None)))),
                 ("update", Box::new(|target| code(vault.update(target, &renamed)))),
                 ("delete", Box::new(|target| code(vault.delete(target, Some(1))))),
+                ("versions", Box::new(|target| code(vault.versions(target)))),
+                ("restore", Box::new(|target| code(vault.restore(target, None)))),
+                ("restore a version", Box::new(|target| code(vault.restore(target, Some(1))))),
             ];
             for (what, ask) in asks {
                 let (found, missing) = (crew.outcome(|| ask(there)), crew.outcome(|| ask(nothing)));
@@ -410,10 +457,12 @@ impl Crew {
         {
             vault.settings.set("strongroom_project", project);
             let found = vault.get(name).unwrap();
-            assert_eq!((&found.id, found.version, found.sso_provider), (&made.id, 1, None));
+            assert_eq!((&found.id, found.version, found.sso_provider), (&made.id, made.version, None));
             vault.totp_code(name, EXCLUSIVE).unwrap();
             assert_eq!(vault.totp_code(name, EXCLUSIVE).unwrap_err().code, ErrorCode::CodeTaken);
         }
         vault.settings.set("strongroom_project", "default");
+        let deleted = vault.list(ListQuery { deleted: true, ..everything() }).unwrap().items;
+        assert_eq!(deleted.iter().map(|item| &item.id).collect::<Vec<_>>(), [&self.deleted.id]);
     }
 }

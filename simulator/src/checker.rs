@@ -170,7 +170,10 @@ impl Checker {
             let before = &self.commits[base];
             let effect = record.action.effect(before, record.rules);
             let is_written_down = |after: &Snapshot| {
-                shown.events == after.audit.len() || self.audit_ends && shown.events <= after.audit.len()
+                let is_so_long =
+                    shown.events == after.audit.len() || self.audit_ends && shown.events <= after.audit.len();
+                let tells_it = |found: &Vec<Event>| check_events(&after.audit, found, self.audit_ends).is_ok();
+                is_so_long && shown.audit.as_ref().is_none_or(tells_it)
             };
             if !matches!(effect, Effect::Refused(_) | Effect::Nothing) {
                 match assemble(&shown, before, &effect, &record.action, record.rules) {
@@ -286,21 +289,7 @@ impl Checker {
 
     /// What the audit says in the end is what happened.
     pub fn check_audit(&self, found: &[Event]) -> Result<(), String> {
-        let mut expected: Vec<&Event> = self.snapshot().audit.iter().map(|event| &**event).collect();
-        let mut found: Vec<&Event> = found.iter().collect();
-        expected.sort_unstable();
-        found.sort_unstable();
-        if self.audit_ends {
-            // Some may be gone; none may be there that did not happen. How many sweeps wrote is not known then.
-            for event in found.into_iter().filter(|event| event.credential.is_some()) {
-                let Some(at) = expected.iter().position(|other| *other == event) else {
-                    return Err(format!("the audit tells of {event:?}, which did not happen"));
-                };
-                expected.swap_remove(at);
-            }
-            return Ok(());
-        }
-        if expected == found { Ok(()) } else { Err(format!("the audit is {found:?} and should be {expected:?}")) }
+        check_events(&self.snapshot().audit, found, self.audit_ends)
     }
 
     /// An operation has answered.
@@ -608,6 +597,27 @@ fn assemble(
     snapshot.audit.clone_from(&before.audit);
     snapshot.audit.extend(effect.events(action, before, &snapshot.creds, rules));
     Ok(snapshot)
+}
+
+/// Whether these events are the expected ones; where some of the audit may be gone, whether none is there that did not
+/// happen.
+fn check_events(expected: &[Rc<Event>], found: &[Event], audit_ends: bool) -> Result<(), String> {
+    let mut expected: Vec<&Event> = expected.iter().map(|event| &**event).collect();
+    let mut found: Vec<&Event> = found.iter().collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    if !audit_ends {
+        let is_so = expected == found;
+        return if is_so { Ok(()) } else { Err(format!("the audit is {found:?} and should be {expected:?}")) };
+    }
+    // How many sweeps wrote is not known then.
+    for event in found.into_iter().filter(|event| event.credential.is_some()) {
+        let Some(at) = expected.iter().position(|other| *other == event) else {
+            return Err(format!("the audit tells of {event:?}, which did not happen"));
+        };
+        expected.swap_remove(at);
+    }
+    Ok(())
 }
 
 /// What holds in every snapshot.

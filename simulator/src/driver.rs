@@ -29,6 +29,8 @@ pub struct Shown {
     pub trash: Vec<Seen>,
     /// How many events the audit has.
     pub events: usize,
+    /// The events, where a commit can have been built on any of several snapshots, of which these tell more than one.
+    pub audit: Option<Vec<Event>>,
     /// The records that hold values and claims, and whose they are.
     pub owned: Vec<(String, RecordRef)>,
 }
@@ -172,6 +174,9 @@ pub fn show(
         if !is_known && shown.creds.iter().any(|(seen, _)| seen.id == *id) {
             shown.replaced.extend(actions::versions(&kept, id)?.into_iter().next().map(seen));
         }
+    }
+    if !platform.store.has_atomics() {
+        shown.audit = Some(audit(Platform { clock: long_ago, ..platform }, sealer)?);
     }
     Ok(shown)
 }

@@ -3,7 +3,7 @@
 
 use crate::dice::Dice;
 use crate::stats::Fault;
-use crate::world::{Answer, Bytes, OpId, Request, World, refused};
+use crate::world::{Answer, Bytes, OpId, StoreCall, World, refused};
 use corosensei::Yielder;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -58,7 +58,7 @@ impl<'a> SimStore<'a> {
         self.op.set(op);
     }
 
-    fn request(&self, request: Request<'_>) -> Result<Answer, StoreError> {
+    fn request(&self, request: StoreCall<'_>) -> Result<Answer, StoreError> {
         let op = self.op.get();
         match self.caller {
             Caller::Actor(yielder) => {
@@ -88,14 +88,16 @@ impl<'a> SimStore<'a> {
                 answer
             }
             Caller::Checker => match request {
-                Request::Get { key } | Request::Current { key } => Ok(Answer::Value(self.world.borrow().unlost(key))),
+                StoreCall::Get { key } | StoreCall::Current { key } => {
+                    Ok(Answer::Value(self.world.borrow().unlost(key)))
+                }
                 _ => panic!("the checker's reads must not write"),
             },
         }
     }
 
     /// The process dies after it sent the request: the host has carried it out or not.
-    fn die(&self, request: &Request<'_>, asked: u64) {
+    fn die(&self, request: &StoreCall<'_>, asked: u64) {
         let op = self.op.get();
         let mut world = self.world.borrow_mut();
         let step = world.step;
@@ -110,19 +112,19 @@ impl<'a> SimStore<'a> {
 
 impl Store for SimStore<'_> {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        value(self.request(Request::Get { key })?)
+        value(self.request(StoreCall::Get { key })?)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.request(Request::Set { key, value }).map(|_| ())
+        self.request(StoreCall::Set { key, value }).map(|_| ())
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.request(Request::Delete { key }).map(|_| ())
+        self.request(StoreCall::Delete { key }).map(|_| ())
     }
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        match self.request(Request::Increment { key, delta })? {
+        match self.request(StoreCall::Increment { key, delta })? {
             Answer::Total(total) => Ok(total),
             _ => Err(refused()),
         }
@@ -133,7 +135,7 @@ impl Store for SimStore<'_> {
     }
 
     fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
-        match self.request(Request::ListKeys { cursor })? {
+        match self.request(StoreCall::ListKeys { cursor })? {
             Answer::Keys(page) => Ok(page),
             _ => Err(refused()),
         }
@@ -152,7 +154,7 @@ struct Handle<'a> {
 
 impl CompareAndSwap for Handle<'_> {
     fn current(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        let Answer::Value(seen) = self.store.request(Request::Current { key: &self.key })? else {
+        let Answer::Value(seen) = self.store.request(StoreCall::Current { key: &self.key })? else {
             return Err(refused());
         };
         let value = seen.as_ref().map(|bytes| bytes.to_vec());
@@ -161,7 +163,7 @@ impl CompareAndSwap for Handle<'_> {
     }
 
     fn swap(self: Box<Self>, value: &[u8]) -> Result<Swap, StoreError> {
-        match self.store.request(Request::Swap { key: &self.key, seen: self.seen.as_ref(), value })? {
+        match self.store.request(StoreCall::Swap { key: &self.key, seen: self.seen.as_ref(), value })? {
             Answer::Swapped(swap) => Ok(swap),
             _ => Err(refused()),
         }

@@ -1,6 +1,6 @@
 //! What happened, readable: only written down when a run is played again after it failed.
 
-use crate::world::{Answer, Key, OpId, Request};
+use crate::world::{Answer, Key, OpId, StoreCall};
 use std::collections::BTreeMap;
 use strongroom::store::{StoreError, Swap};
 
@@ -48,18 +48,18 @@ impl Trace {
         }
     }
 
-    pub fn request(&mut self, step: u64, op: OpId, request: &Request<'_>, answer: &Result<Answer, StoreError>) {
+    pub fn request(&mut self, step: u64, op: OpId, request: &StoreCall<'_>, answer: &Result<Answer, StoreError>) {
         if !self.enabled {
             return;
         }
         let what = match request {
-            Request::Get { .. } => "get",
-            Request::Current { .. } => "current",
-            Request::Set { .. } => "set",
-            Request::Delete { .. } => "delete",
-            Request::Increment { .. } => "increment",
-            Request::Swap { .. } => "swap",
-            Request::ListKeys { .. } => "list-keys",
+            StoreCall::Get { .. } => "get",
+            StoreCall::Current { .. } => "current",
+            StoreCall::Set { .. } => "set",
+            StoreCall::Delete { .. } => "delete",
+            StoreCall::Increment { .. } => "increment",
+            StoreCall::Swap { .. } => "swap",
+            StoreCall::ListKeys { .. } => "list-keys",
         };
         let key = request.key().map(|key| self.alias(key)).unwrap_or_default();
         let answered = match answer {

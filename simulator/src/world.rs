@@ -21,7 +21,7 @@ const KEYS_PER_PAGE: usize = 20;
 
 /// One request to the store.
 #[derive(Clone, Copy)]
-pub enum Request<'a> {
+pub enum StoreCall<'a> {
     Get {
         key: &'a str,
     },
@@ -103,16 +103,16 @@ pub struct World {
     pub trace: Trace,
 }
 
-impl Request<'_> {
+impl StoreCall<'_> {
     pub fn key(&self) -> Option<&str> {
         match self {
-            Request::Get { key }
-            | Request::Current { key }
-            | Request::Set { key, .. }
-            | Request::Delete { key }
-            | Request::Increment { key, .. }
-            | Request::Swap { key, .. } => Some(key),
-            Request::ListKeys { .. } => None,
+            StoreCall::Get { key }
+            | StoreCall::Current { key }
+            | StoreCall::Set { key, .. }
+            | StoreCall::Delete { key }
+            | StoreCall::Increment { key, .. }
+            | StoreCall::Swap { key, .. } => Some(key),
+            StoreCall::ListKeys { .. } => None,
         }
     }
 
@@ -122,11 +122,14 @@ impl Request<'_> {
     }
 
     fn is_atomic(&self) -> bool {
-        matches!(self, Request::Current { .. } | Request::Increment { .. } | Request::Swap { .. })
+        matches!(self, StoreCall::Current { .. } | StoreCall::Increment { .. } | StoreCall::Swap { .. })
     }
 
     pub fn is_write(&self) -> bool {
-        matches!(self, Request::Set { .. } | Request::Delete { .. } | Request::Increment { .. } | Request::Swap { .. })
+        matches!(
+            self,
+            StoreCall::Set { .. } | StoreCall::Delete { .. } | StoreCall::Increment { .. } | StoreCall::Swap { .. }
+        )
     }
 }
 
@@ -169,7 +172,7 @@ impl World {
     }
 
     /// Carries a request out the way the host does it; `asked` is the step at which it was made.
-    pub fn execute(&mut self, op: OpId, request: &Request<'_>, asked: u64) -> Result<Answer, StoreError> {
+    pub fn execute(&mut self, op: OpId, request: &StoreCall<'_>, asked: u64) -> Result<Answer, StoreError> {
         self.stats.requests += 1;
         if !self.host.has_atomics() && request.is_atomic() {
             self.out_of_interface = Some("increment or compare-and-swap on a host without atomics");
@@ -186,7 +189,7 @@ impl World {
                 self.fault(op, Fault::AckLost);
                 Err(refused())
             }
-            (Fate::EffectLost, Request::Swap { key, seen, .. }) => {
+            (Fate::EffectLost, StoreCall::Swap { key, seen, .. }) => {
                 if !self.matches(key, *seen) {
                     return Ok(Answer::Swapped(Swap::Conflict));
                 }
@@ -197,7 +200,7 @@ impl World {
                 self.postpone(op, request);
                 Err(refused())
             }
-            (Fate::Unsettled, Request::Swap { key, seen: Some(Some(old)), .. }) => {
+            (Fate::Unsettled, StoreCall::Swap { key, seen: Some(Some(old)), .. }) => {
                 self.settle(key);
                 if let Answer::Swapped(Swap::Stored) = self.honest(op, request)? {
                     self.unsettled = Some((op, (*key).into(), old.clone()));
@@ -205,17 +208,17 @@ impl World {
                 self.fault(op, Fault::Unsettled);
                 Err(refused())
             }
-            (_, Request::Current { key }) if self.host.settles() => {
+            (_, StoreCall::Current { key }) if self.host.settles() => {
                 self.settle(key);
                 self.honest(op, request)
             }
-            (Fate::SaysConflict, Request::Swap { .. }) => {
+            (Fate::SaysConflict, StoreCall::Swap { .. }) => {
                 if let Answer::Swapped(Swap::Stored) = self.honest(op, request)? {
                     self.fault(op, Fault::SaysConflict);
                 }
                 Ok(Answer::Swapped(Swap::Conflict))
             }
-            (Fate::Stale, Request::Get { key }) => {
+            (Fate::Stale, StoreCall::Get { key }) => {
                 let fresh = self.entries.get(*key).cloned();
                 let value = self.stale(key);
                 if value != fresh {
@@ -223,11 +226,11 @@ impl World {
                 }
                 Ok(Answer::Value(value))
             }
-            (Fate::Stale, Request::ListKeys { cursor }) => {
+            (Fate::Stale, StoreCall::ListKeys { cursor }) => {
                 self.fault(op, Fault::Stale);
                 Ok(Answer::Keys(self.stale_keys(*cursor)))
             }
-            (Fate::WrongTotal, Request::Increment { key, .. }) => {
+            (Fate::WrongTotal, StoreCall::Increment { key, .. }) => {
                 let close = self.increments.get(*key).is_some_and(|(step, _)| *step >= asked);
                 let Answer::Total(total) = self.honest(op, request)? else { return Err(refused()) };
                 if !close {
@@ -241,18 +244,18 @@ impl World {
     }
 
     /// Carries a request out the way the interface says.
-    pub fn honest(&mut self, op: OpId, request: &Request<'_>) -> Result<Answer, StoreError> {
+    pub fn honest(&mut self, op: OpId, request: &StoreCall<'_>) -> Result<Answer, StoreError> {
         Ok(match *request {
-            Request::Get { key } | Request::Current { key } => Answer::Value(self.entries.get(key).cloned()),
-            Request::Set { key, value } => {
+            StoreCall::Get { key } | StoreCall::Current { key } => Answer::Value(self.entries.get(key).cloned()),
+            StoreCall::Set { key, value } => {
                 self.put(op, key, Some(value.into()));
                 Answer::Done
             }
-            Request::Delete { key } => {
+            StoreCall::Delete { key } => {
                 self.put(op, key, None);
                 Answer::Done
             }
-            Request::Increment { key, delta } => {
+            StoreCall::Increment { key, delta } => {
                 let old = match self.entries.get(key) {
                     None => 0,
                     Some(bytes) => i64::from_le_bytes(bytes.as_ref().try_into().map_err(|_| refused())?),
@@ -262,7 +265,7 @@ impl World {
                 self.increments.insert(key.into(), (self.step, total));
                 Answer::Total(total)
             }
-            Request::Swap { key, seen, value } => Answer::Swapped(if self.matches(key, seen) {
+            StoreCall::Swap { key, seen, value } => Answer::Swapped(if self.matches(key, seen) {
                 if seen == Some(&None) && self.entries.contains_key(key) {
                     self.fault(op, Fault::AbsentOverwritten);
                 }
@@ -271,7 +274,7 @@ impl World {
             } else {
                 Swap::Conflict
             }),
-            Request::ListKeys { cursor } => Answer::Keys(page(self.entries.keys(), cursor)),
+            StoreCall::ListKeys { cursor } => Answer::Keys(page(self.entries.keys(), cursor)),
         })
     }
 
@@ -428,11 +431,11 @@ impl World {
         };
     }
 
-    fn postpone(&mut self, op: OpId, request: &Request<'_>) {
+    fn postpone(&mut self, op: OpId, request: &StoreCall<'_>) {
         let (key, write) = match *request {
-            Request::Set { key, value } => (key, PendingWrite::Set(value.into())),
-            Request::Delete { key } => (key, PendingWrite::Delete),
-            Request::Swap { key, seen, value } => {
+            StoreCall::Set { key, value } => (key, PendingWrite::Set(value.into())),
+            StoreCall::Delete { key } => (key, PendingWrite::Delete),
+            StoreCall::Swap { key, seen, value } => {
                 (key, PendingWrite::Swap { seen: seen.cloned(), value: value.into() })
             }
             _ => return,
@@ -481,13 +484,13 @@ mod tests {
         // Every request that can be struck is.
         let luck = Luck { dice: Dice::new(1), one_in: 1 };
         let mut world = World::new(BTreeMap::new(), hosts::by_name(host).unwrap(), luck, Trace::default());
-        world.honest(0, &Request::Set { key: ROOT, value: b"old" }).unwrap();
+        world.honest(0, &StoreCall::Set { key: ROOT, value: b"old" }).unwrap();
         world.take_root_change();
         world
     }
 
     fn swap(world: &mut World, seen: &Option<Bytes>, value: &[u8]) -> Result<Swap, StoreError> {
-        match world.execute(7, &Request::Swap { key: ROOT, seen: Some(seen), value }, 0)? {
+        match world.execute(7, &StoreCall::Swap { key: ROOT, seen: Some(seen), value }, 0)? {
             Answer::Swapped(swap) => Ok(swap),
             _ => panic!("another answer"),
         }
@@ -543,7 +546,7 @@ mod tests {
         assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(refused()));
         assert_eq!((root(&world), world.strikes(7)), (b"new".to_vec(), 1));
         // Other keys than the root are struck half as often.
-        let mut delete = |_| world.execute(0, &Request::Delete { key: ROOT }, 0).is_err();
+        let mut delete = |_| world.execute(0, &StoreCall::Delete { key: ROOT }, 0).is_err();
         assert!((0..9).any(&mut delete));
         assert!(!world.has_root());
     }
@@ -554,7 +557,7 @@ mod tests {
             let mut world = world("late");
             assert_eq!(swap(&mut world, &seen("old"), b"new"), Err(refused()));
             assert_eq!((root(&world), world.pending()), (b"old".to_vec(), 1));
-            world.honest(0, &Request::Set { key: ROOT, value: meanwhile.as_bytes() }).unwrap();
+            world.honest(0, &StoreCall::Set { key: ROOT, value: meanwhile.as_bytes() }).unwrap();
             world.land_one(&mut Dice::new(1));
             assert_eq!((root(&world), world.pending()), (expected.as_bytes().to_vec(), 0));
         }
@@ -564,21 +567,21 @@ mod tests {
     fn a_stale_get_shows_one_of_the_last_versions_and_current_the_newest() {
         let mut world = world("stale-get");
         for version in ["2", "3", "4", "5"] {
-            world.honest(0, &Request::Set { key: ROOT, value: version.as_bytes() }).unwrap();
+            world.honest(0, &StoreCall::Set { key: ROOT, value: version.as_bytes() }).unwrap();
         }
         let mut shown: Vec<String> = Vec::new();
         for _ in 0..200 {
-            let Ok(Answer::Value(Some(value))) = world.execute(0, &Request::Get { key: ROOT }, 0) else { panic!() };
+            let Ok(Answer::Value(Some(value))) = world.execute(0, &StoreCall::Get { key: ROOT }, 0) else { panic!() };
             shown.push(String::from_utf8(value.to_vec()).unwrap());
-            let Ok(Answer::Value(value)) = world.execute(0, &Request::Current { key: ROOT }, 0) else { panic!() };
+            let Ok(Answer::Value(value)) = world.execute(0, &StoreCall::Current { key: ROOT }, 0) else { panic!() };
             assert_eq!(value, seen("5"));
         }
         shown.sort();
         shown.dedup();
         assert_eq!(shown, ["2", "3", "4"]);
         // A new key can still be missing.
-        world.honest(0, &Request::Set { key: NODE, value: b"x" }).unwrap();
-        let mut missing = |_| matches!(world.execute(0, &Request::Get { key: NODE }, 0), Ok(Answer::Value(None)));
+        world.honest(0, &StoreCall::Set { key: NODE, value: b"x" }).unwrap();
+        let mut missing = |_| matches!(world.execute(0, &StoreCall::Get { key: NODE }, 0), Ok(Answer::Value(None)));
         assert!((0..9).any(&mut missing));
     }
 
@@ -586,7 +589,7 @@ mod tests {
     fn increments_that_come_close_get_a_wrong_total() {
         let mut world = world("bad-increment");
         world.step = 5;
-        let mut increment = |asked| match world.execute(0, &Request::Increment { key: "k.seed", delta: 1 }, asked) {
+        let mut increment = |asked| match world.execute(0, &StoreCall::Increment { key: "k.seed", delta: 1 }, asked) {
             Ok(Answer::Total(total)) => total,
             _ => panic!("another answer"),
         };
@@ -599,7 +602,7 @@ mod tests {
     #[test]
     fn a_losing_host_loses_one_key_and_never_the_seed() {
         let mut world = world("losing");
-        world.honest(0, &Request::Increment { key: "sr1.tag.seed", delta: 1 }).unwrap();
+        world.honest(0, &StoreCall::Increment { key: "sr1.tag.seed", delta: 1 }).unwrap();
         for _ in 0..1000 {
             world.maybe_lose(true);
         }
@@ -611,9 +614,9 @@ mod tests {
     #[test]
     fn without_atomics_they_must_not_be_used() {
         let mut world = world("no-atomics");
-        assert!(world.execute(0, &Request::Get { key: ROOT }, 0).is_ok());
+        assert!(world.execute(0, &StoreCall::Get { key: ROOT }, 0).is_ok());
         assert_eq!(world.out_of_interface, None);
-        assert!(world.execute(0, &Request::Current { key: ROOT }, 0).is_err());
+        assert!(world.execute(0, &StoreCall::Current { key: ROOT }, 0).is_err());
         assert!(world.out_of_interface.is_some());
     }
 
@@ -621,11 +624,11 @@ mod tests {
     fn lists_come_in_pages() {
         let mut world = world("correct");
         for number in 0..45 {
-            world.honest(0, &Request::Set { key: &format!("k{number:02}"), value: b"" }).unwrap();
+            world.honest(0, &StoreCall::Set { key: &format!("k{number:02}"), value: b"" }).unwrap();
         }
         let (mut cursor, mut keys, mut pages) = (None, Vec::new(), 0);
         loop {
-            let Ok(Answer::Keys(page)) = world.execute(0, &Request::ListKeys { cursor: cursor.as_deref() }, 0) else {
+            let Ok(Answer::Keys(page)) = world.execute(0, &StoreCall::ListKeys { cursor: cursor.as_deref() }, 0) else {
                 panic!("another answer")
             };
             pages += 1;

@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// Spin over Cosmos: of two increments that come close the second may get the total of the first,
 /// or one that nobody should get.
@@ -10,9 +10,9 @@ impl Host for BadIncrement {
         "bad-increment"
     }
 
-    fn fate(&self, request: &Request<'_>, _luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, _luck: &mut Luck) -> Fate {
         match request {
-            Request::Increment { .. } => Fate::WrongTotal,
+            StoreCall::Increment { .. } => Fate::WrongTotal,
             _ => Fate::Honest,
         }
     }

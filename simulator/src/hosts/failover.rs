@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// A cluster whose leader shows a swap that is not yet on enough machines: a failover takes it back, unless `current` of
 /// a fresh handle showed it, which makes it durable first.
@@ -8,10 +8,10 @@ pub struct Failover;
 /// The same, without that exception: no vault is safe there.
 pub struct DirtyFailover;
 
-fn fate(request: &Request<'_>, luck: &mut Luck) -> Fate {
+fn fate(request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
     match request {
         // The first root is left out: a root that goes is `Losing`.
-        Request::Swap { seen: Some(Some(_)), .. } if luck.strikes(request) => Fate::Unsettled,
+        StoreCall::Swap { seen: Some(Some(_)), .. } if luck.strikes(request) => Fate::Unsettled,
         _ => Fate::Honest,
     }
 }
@@ -21,7 +21,7 @@ impl Host for Failover {
         "failover"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         fate(request, luck)
     }
 }
@@ -31,7 +31,7 @@ impl Host for DirtyFailover {
         "dirty-failover"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         fate(request, luck)
     }
 

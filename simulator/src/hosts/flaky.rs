@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// Any request may fail with an error, and then nothing was done.
 pub struct Flaky;
@@ -9,7 +9,7 @@ impl Host for Flaky {
         "flaky"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         if luck.strikes(request) { Fate::Refused } else { Fate::Honest }
     }
 }

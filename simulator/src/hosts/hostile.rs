@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// Everything at once: refuses, loses acknowledgements and effects, puts writes off, reads stale, says "conflict" for
 /// what it stored and miscounts.
@@ -10,18 +10,18 @@ impl Host for Hostile {
         "hostile"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         if !luck.strikes(request) {
             return Fate::Honest;
         }
         let fates: &[Fate] = match request {
-            Request::Get { .. } | Request::ListKeys { .. } => &[Fate::Refused, Fate::Stale, Fate::Stale],
-            Request::Current { .. } => &[Fate::Refused],
-            Request::Set { .. } | Request::Delete { .. } => &[Fate::Refused, Fate::AckLost, Fate::Late],
-            Request::Swap { .. } => {
+            StoreCall::Get { .. } | StoreCall::ListKeys { .. } => &[Fate::Refused, Fate::Stale, Fate::Stale],
+            StoreCall::Current { .. } => &[Fate::Refused],
+            StoreCall::Set { .. } | StoreCall::Delete { .. } => &[Fate::Refused, Fate::AckLost, Fate::Late],
+            StoreCall::Swap { .. } => {
                 &[Fate::Refused, Fate::AckLost, Fate::EffectLost, Fate::Late, Fate::Late, Fate::SaysConflict]
             }
-            Request::Increment { .. } => &[Fate::Refused, Fate::AckLost, Fate::WrongTotal],
+            StoreCall::Increment { .. } => &[Fate::Refused, Fate::AckLost, Fate::WrongTotal],
         };
         *luck.dice.pick(fates)
     }

@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// Some sets, deletes and swaps time out and are carried out afterwards: a swap with the comparison it came with.
 pub struct Late;
@@ -9,10 +9,10 @@ impl Host for Late {
         "late"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         match request {
             // A total that nobody waits for any more is what `LostAck` plays.
-            Request::Increment { .. } => Fate::Honest,
+            StoreCall::Increment { .. } => Fate::Honest,
             _ if request.is_write() && luck.strikes(request) => Fate::Late,
             _ => Fate::Honest,
         }

@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// Some writes are done but answered with an error: the connection broke after the request was through.
 pub struct LostAck;
@@ -9,7 +9,7 @@ impl Host for LostAck {
         "lost-ack"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         if request.is_write() && luck.strikes(request) { Fate::AckLost } else { Fate::Honest }
     }
 }

@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// Some swaps answer "stored" but never reach the disk, as behind a write-behind cache.
 pub struct LostSwap;
@@ -9,9 +9,9 @@ impl Host for LostSwap {
         "lost-swap"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         match request {
-            Request::Swap { .. } if luck.strikes(request) => Fate::EffectLost,
+            StoreCall::Swap { .. } if luck.strikes(request) => Fate::EffectLost,
             _ => Fate::Honest,
         }
     }

@@ -17,7 +17,7 @@ mod spin_sqlite;
 mod stale_get;
 
 use crate::dice::Dice;
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// What becomes of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub trait Host: Sync {
     fn name(&self) -> &'static str;
 
     /// What becomes of this request. `luck` says when misfortune strikes.
-    fn fate(&self, _request: &Request<'_>, _luck: &mut Luck) -> Fate {
+    fn fate(&self, _request: &StoreCall<'_>, _luck: &mut Luck) -> Fate {
         Fate::Honest
     }
 
@@ -110,7 +110,7 @@ pub struct Luck {
 }
 
 impl Luck {
-    pub fn strikes(&mut self, request: &Request<'_>) -> bool {
+    pub fn strikes(&mut self, request: &StoreCall<'_>) -> bool {
         let rarer = if request.is_in_place() { 1 } else { 2 };
         self.one_in > 0 && self.dice.one_in(self.one_in * rarer)
     }

@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// Spin over Redis: a swap always answers "conflict", also when it was written. Only a read-back tells.
 pub struct SpinRedis;
@@ -9,9 +9,9 @@ impl Host for SpinRedis {
         "spin-redis"
     }
 
-    fn fate(&self, request: &Request<'_>, _luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, _luck: &mut Luck) -> Fate {
         match request {
-            Request::Swap { .. } => Fate::SaysConflict,
+            StoreCall::Swap { .. } => Fate::SaysConflict,
             _ => Fate::Honest,
         }
     }

@@ -1,5 +1,5 @@
 use super::{Fate, Host, Luck};
-use crate::world::Request;
+use crate::world::StoreCall;
 
 /// An eventually consistent store: `get` and `list_keys` may answer with one of the last few versions, "no such key"
 /// included; `current` is fresh.
@@ -10,9 +10,9 @@ impl Host for StaleGet {
         "stale-get"
     }
 
-    fn fate(&self, request: &Request<'_>, luck: &mut Luck) -> Fate {
+    fn fate(&self, request: &StoreCall<'_>, luck: &mut Luck) -> Fate {
         match request {
-            Request::Get { .. } | Request::ListKeys { .. } if luck.strikes(request) => Fate::Stale,
+            StoreCall::Get { .. } | StoreCall::ListKeys { .. } if luck.strikes(request) => Fate::Stale,
             _ => Fate::Honest,
         }
     }
