@@ -1,6 +1,7 @@
 use super::*;
+use crate::history::Seen;
 use crate::hosts;
-use crate::model::{Draft, Values};
+use crate::model::{Draft, Target, Values};
 
 const RULES: Rules = Rules { versions: 10, is_trusted: true };
 const NOON: (u64, u64) = (1, 1);
