@@ -1,7 +1,7 @@
 //! A login that the host makes has one event in the audit, whatever it supplies in between, and none of its values is
 //! given out where that can't be written.
 
-use super::world::{CANARY, SEED, World};
+use super::world::{CANARY, TOTP_SECRET, World};
 use crate::access::{Grant, Principal};
 use crate::actions::{CodeOptions, FilledStep, Vault, begin_login, end_login, supply_login};
 use crate::error::{Code, Result};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 fn world() -> World {
     let world = World::default();
     world.set(settings::AUDIT, "all");
-    world.create("login", Some(SEED));
+    world.create("login", Some(TOTP_SECRET));
     world
 }
 
