@@ -108,7 +108,7 @@ impl Agent {
 }
 
 /// JSON from the browser's HTTP endpoint.
-async fn get(port: u16, path: &str) -> Value {
+pub async fn get(port: u16, path: &str) -> Value {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");

@@ -8,6 +8,7 @@ pub mod credential;
 pub mod driver;
 pub mod pages;
 pub mod program;
+pub mod proxy;
 pub mod site;
 
 use std::path::PathBuf;

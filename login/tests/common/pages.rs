@@ -268,6 +268,7 @@ pub fn answer(request: &Request) -> Response {
         "/user" => see("/password-second"),
         "/user3" => see("/three-password"),
         "/password3" => see("/three-code"),
+        "/redirects-to-evil" => see("https://evil.test/plain"),
         "/user-evil" => see("https://evil.test/password-second"),
         "/caught" | "/favicon.ico" => Response { status: 204, ..Response::default() },
         path => match path.strip_prefix("/lib/") {
