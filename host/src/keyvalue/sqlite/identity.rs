@@ -34,8 +34,15 @@ pub fn check(path: &Path, identity: &Identity<'_>) -> anyhow::Result<()> {
     );
     // Before it is opened: that may make a new one.
     let has_log = log_of(path).exists();
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .with_context(|| format!("{shown} cannot be opened"))?;
+    let connection = match has_log {
+        true => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY),
+        // Nobody has it open, and looking must not make a log: at the next start it would pass for the one that is missing.
+        false => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(immutable(path), flags)
+        }
+    };
+    let connection = connection.with_context(|| format!("{shown} cannot be opened"))?;
     connection.busy_timeout(super::file::BUSY_TIMEOUT)?;
     let explain = |error| super::file::explain(path, error);
     let found = read(&connection).map_err(explain)?;
@@ -72,6 +79,16 @@ pub fn check(path: &Path, identity: &Identity<'_>) -> anyhow::Result<()> {
         ensure!(found == "ok", "{shown} is damaged: put it back from a backup ({})", found.replace('\n', " "));
     }
     Ok(())
+}
+
+/// A file that SQLite takes for one that nobody changes, and beside which it makes nothing.
+fn immutable(path: &Path) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let path: String = bytes
+        .map(|byte| if is_plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    format!("file:{path}?immutable=1")
 }
 
 /// The file of the write-ahead log beside a database.
