@@ -103,7 +103,8 @@ impl Drop for Chromium {
     }
 }
 
-/// A site on this machine: a form at `/`, where it goes at `/welcome`, and the bodies of what was sent to it.
+/// A site on this machine: a form at `/`, where it goes at `/welcome`, and the bodies of what was sent to it. `/code` asks
+/// for a one-time code too, and the form of `/to/AUTHORITY` goes there over https.
 pub struct LoginSite {
     pub port: u16,
     received: Arc<Mutex<Vec<String>>>,
@@ -148,18 +149,26 @@ fn serve(stream: TcpStream, received: &Mutex<Vec<String>>) {
         let answer = if head.starts_with("POST") {
             received.lock().unwrap().push(body);
             "303 See Other\r\nlocation: /welcome\r\ncontent-length: 0\r\n\r\n".to_owned()
-        } else if head.starts_with("GET / ") {
-            page(
-                "<form method=post action=/session><input name=username autocomplete=username>\
-                 <input name=password type=password autocomplete=current-password><button>Sign in</button></form>",
-            )
         } else {
-            page("<h1>Welcome</h1>")
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            match (path, path.strip_prefix("/to/")) {
+                ("/", _) => page(&form("/session", "")),
+                ("/code", _) => page(&form("/session", "<input name=otp autocomplete=one-time-code>")),
+                (_, Some(authority)) => page(&form(&format!("https://{authority}/session"), "")),
+                _ => page("<h1>Welcome</h1>"),
+            }
         };
         if write!(reader.get_mut(), "HTTP/1.1 {answer}").is_err() {
             return;
         }
     }
+}
+
+fn form(action: &str, more: &str) -> String {
+    format!(
+        "<form method=post action={action}><input name=username autocomplete=username>\
+         <input name=password type=password autocomplete=current-password>{more}<button>Sign in</button></form>"
+    )
 }
 
 /// First lines and body of an HTTP message.

@@ -6,9 +6,13 @@ use rmcp::model::CallToolRequestParams;
 use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::child_process::TokioChildProcess;
 use serde_json::{Value, json};
-use std::path::Path;
-use std::process::Command;
-use strongroom_host_tests::{Chromium, LoginSite, Program, TempDir, clients};
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use strongroom_host_tests::{Chromium, LoginSite, Program, Server, TempDir, clients};
 
 const PASSWORD: &str = "hunter2-canary";
 const USERNAME: &str = "user-canary";
@@ -20,19 +24,19 @@ struct World {
     site: LoginSite,
     chromium: Chromium,
     program: Program,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl World {
     fn start(test: &str) -> Option<Self> {
         let chromium = Chromium::start(test)?;
         let directory = TempDir::new();
-        let program = Program::on(directory.path()).with("STRONGROOM_AUDIT", "all");
+        let program = Program::on(&directory.path().join("state")).with("STRONGROOM_AUDIT", "all");
         assert_eq!(program.run(&["init"]).code, Some(0));
         let values = json!({"username": USERNAME, "password": PASSWORD});
         let new = json!({"action": "create", "name": "login", "domain": "localhost", "values": values});
         program.call(&new).unwrap();
-        Some(Self { site: LoginSite::start(), chromium, program, _directory: directory })
+        Some(Self { site: LoginSite::start(), chromium, program, directory })
     }
 
     /// The operator's options: the browser, and the site's port.
@@ -46,8 +50,15 @@ impl World {
 
     async fn client(&self, scopes: &str, options: &[String]) -> Client {
         let arguments = ["mcp", "--scopes", scopes].into_iter().chain(options.iter().map(String::as_str));
-        let command = self.program.command(&arguments.collect::<Vec<_>>());
-        ().serve(TokioChildProcess::new(tokio::process::Command::from(command)).unwrap()).await.unwrap()
+        connect(self.program.command(&arguments.collect::<Vec<_>>())).await
+    }
+
+    /// A token for the server, in a file.
+    fn token(&self, name: &str, scopes: &str) -> PathBuf {
+        let made = self.program.run(&["token", "new", "--name", name, "--scopes", scopes]);
+        let file = self.directory.path().join(format!("{name}.agent"));
+        fs::write(&file, made.stdout).unwrap();
+        file
     }
 
     /// Events of logins and releases, the newest first.
@@ -68,6 +79,18 @@ impl World {
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The client of a program that speaks the protocol.
+async fn connect(command: Command) -> Client {
+    ().serve(TokioChildProcess::new(tokio::process::Command::from(command)).unwrap()).await.unwrap()
+}
+
+/// `strongroom mcp` on a running server, with a token and no state directory.
+async fn connect_to(server: &Server, token_file: &Path) -> Client {
+    let mut command = Command::new(Program::binary());
+    command.args(["mcp", "--url", &format!("http://{}", server.address()), "--token-file"]).arg(token_file);
+    connect(command).await
 }
 
 /// The JSON of a result's text, and whether it is an error.
@@ -210,7 +233,7 @@ fn over_rest_and_from_the_shell() {
     let port = world.site.port.to_string();
     let url = world.chromium.url();
     let output = world.program.run(&["fill", "login", "--browser", &url, "--page", &page, "--allow-port", &port]);
-    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
     check_answer(&serde_json::from_str(&output.stdout).unwrap(), &page, &origin);
     world.assert_logged_in(&page);
 
@@ -246,5 +269,189 @@ fn a_login_is_finished_when_the_client_has_gone() {
     let output = world.program.run_with_input(&arguments, &input.concat());
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(world.uses().iter().all(|event| event["outcome"] == "submitted"), "{:?}", world.uses());
+    // Clients keep what a server says there.
+    assert_eq!(output.stderr.matches("login submitted credential=cred_").count(), world.uses().len(), "{output:?}");
+    assert!(!output.stderr.contains("canary"), "{output:?}");
     assert_eq!(world.uses().len(), world.site.received().len());
+}
+
+/// The agent's side holds a token and no key; the server makes the login in its own browser.
+#[test]
+fn over_mcp_from_a_running_server() {
+    let Some(world) = World::start("a login over MCP from a running server") else { return };
+    let origin = world.site.url().trim_end_matches('/').to_owned();
+    let server = world.program.serve_with(&world.options().each_ref().map(String::as_str));
+    let (filler, reader, only) =
+        (world.token("filler", "read,fill"), world.token("reader", "read"), world.token("only", "fill"));
+    block_on(async {
+        for (token, expected) in [
+            (&reader, &["manage_credentials"][..]),
+            (&only, &["fill_login"]),
+            (&filler, &["manage_credentials", "fill_login"]),
+        ] {
+            let client = connect_to(&server, token).await;
+            assert_eq!(tools(&client).await, expected);
+            client.cancel().await.unwrap();
+        }
+        let client = connect_to(&server, &reader).await;
+        let (failure, is_error) = log_in(&client, json!({"credential": "login"})).await;
+        assert!(is_error && failure["code"] == "forbidden", "{failure}");
+        client.cancel().await.unwrap();
+
+        let client = connect_to(&server, &filler).await;
+        let page = world.chromium.open(&world.site.url());
+        let (answer, is_error) = log_in(&client, json!({"credential": "login", "page": page, "steps": "4"})).await;
+        assert!(!is_error, "{answer}");
+        check_answer(&answer, &page, &origin);
+        world.assert_logged_in(&page);
+        let other = world.chromium.open(&world.site.other_url());
+        for (arguments, code) in [
+            (json!({"credential": "login", "page": other}), "origin_refused"),
+            (json!({"credential": "a/b c"}), "not_found"),
+            (json!({"credential": "login", "browser": world.chromium.url()}), "browser_not_configured"),
+            (json!({}), "bad_request"),
+        ] {
+            let (failure, is_error) = log_in(&client, arguments.clone()).await;
+            assert!(is_error && failure["code"] == code, "{arguments} {failure}");
+        }
+        // The other tools are the server's, too.
+        let call = |arguments: Value| {
+            let arguments = arguments.as_object().unwrap().clone();
+            client.call_tool(CallToolRequestParams::new("manage_credentials").with_arguments(arguments))
+        };
+        let listed = call(json!({"action": "list"})).await.unwrap();
+        assert_eq!(listed.structured_content.unwrap()["items"][0]["name"], "login");
+        assert!(!listed.content[0].as_text().unwrap().text.contains(PASSWORD));
+        let refused = call(json!({"action": "delete", "id_or_name": "login"})).await.unwrap();
+        assert_eq!(refused.is_error, Some(true));
+        assert!(client.call_tool(CallToolRequestParams::new("no_tool")).await.is_err());
+
+        // What the server no longer knows or has, the session has not either.
+        world.program.run(&["token", "revoke", "filler"]);
+        assert!(client.list_all_tools().await.is_err());
+        client.cancel().await.unwrap();
+        let without_browser = world.program.serve();
+        let client = connect_to(&without_browser, &only).await;
+        assert!(tools(&client).await.is_empty());
+        server.stop();
+        client.cancel().await.unwrap();
+    });
+    let uses = world.uses();
+    check_event(
+        uses.last().unwrap(),
+        "filler",
+        "submitted",
+        &json!([{"origin": origin, "filled": ["username", "password"]}]),
+    );
+}
+
+/// A form that goes to another company's host, where the operator says so for the credential.
+#[test]
+fn where_a_form_may_go_is_the_operators_choice() {
+    let Some(world) = World::start("a form that goes elsewhere") else { return };
+    // Whether the browser went there; what it would send is in `login/tests`.
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = elsewhere.local_addr().unwrap().to_string();
+    let visits = Arc::new(AtomicUsize::new(0));
+    let seen = visits.clone();
+    std::thread::spawn(move || elsewhere.incoming().for_each(|_| _ = seen.fetch_add(1, Ordering::SeqCst)));
+    let url = format!("{}to/{authority}", world.site.url());
+
+    let (port, browser) = (world.site.port.to_string(), world.chromium.url());
+    let fill = |page: &str, more: &[&str]| {
+        let arguments = ["fill", "login", "--browser", &browser, "--page", page, "--allow-port", &port];
+        world.program.run(&[&arguments[..], more].concat())
+    };
+    let page = world.chromium.open(&url);
+    let output = fill(&page, &[]);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert_eq!(serde_json::from_str::<Value>(&output.stdout).unwrap()["code"], "form_leaves_domain");
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
+    let output = fill(&page, &["--allow-form-origin", &format!("https://{authority}")]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(visits.swap(0, Ordering::SeqCst) > 0);
+
+    block_on(async {
+        for (credential, refused) in [("another", true), ("login", false)] {
+            let more = ["--allow-form-origin".into(), format!("{credential}=https://{authority}")];
+            let client = world.client("fill", &[&world.options()[..], &more].concat()).await;
+            let page = world.chromium.open(&url);
+            let (answer, is_error) = log_in(&client, json!({"credential": "login", "page": page})).await;
+            assert_eq!(is_error, refused, "{answer}");
+            assert_eq!(visits.swap(0, Ordering::SeqCst) > 0, !refused);
+            client.cancel().await.unwrap();
+        }
+    });
+}
+
+/// Files below a directory that hold a value.
+fn files_with_a_value(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.flat_map(|path| match path.is_dir() {
+        true => files_with_a_value(&path),
+        false => {
+            let content = fs::read(&path).unwrap_or_default();
+            let holds = [USERNAME, PASSWORD]
+                .iter()
+                .any(|value| content.windows(value.len()).any(|part| part == value.as_bytes()));
+            if holds { vec![path] } else { Vec::new() }
+        }
+    });
+    found.collect()
+}
+
+/// Arguments and environment of a process, as others on the machine can see them. `None` if it has ended.
+#[cfg(target_os = "linux")]
+fn seen_of(process: u32) -> Option<String> {
+    let read = |name: &str| fs::read(format!("/proc/{process}/{name}")).ok().filter(|bytes| !bytes.is_empty());
+    let (arguments, environment) = (read("cmdline")?, read("environ")?);
+    Some(String::from_utf8_lossy(&[arguments, environment].concat()).into_owned())
+}
+
+/// While values are in a page and after it, no process of ours shows them and no file holds them.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_value_in_arguments_environment_or_files() {
+    let Some(world) = World::start("where values must not be") else { return };
+    let temporary = TempDir::new();
+    let server = world.program.serve_with(&world.options().each_ref().map(String::as_str));
+    let token = fs::read_to_string(world.token("filler", "fill")).unwrap();
+    let page = world.chromium.open(&world.site.url());
+    let kept =
+        server.client_with(token.trim()).post("/credentials/login/fill", &json!({"page": page, "submit": false}));
+    assert_eq!(kept.json()["status"], "filled");
+    assert!(!seen_of(server.id()).unwrap().contains("canary"));
+    world.chromium.close(&page);
+
+    let page = world.chromium.open(&world.site.url());
+    let port = world.site.port.to_string();
+    let mut command = world.program.command(&[
+        "fill",
+        "login",
+        "--browser",
+        &world.chromium.url(),
+        "--page",
+        &page,
+        "--allow-port",
+        &port,
+    ]);
+    command.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut looks = 0;
+    while let Some(seen) = seen_of(child.id()) {
+        assert!(!seen.contains("canary"));
+        looks += 1;
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success() && looks > 1, "{looks}");
+    world.assert_logged_in(&page);
+    let (_, output) = server.stop();
+    assert!(!output.stdout.contains("canary") && !output.stderr.contains("canary"));
+    assert!(world.program.state().join("store.id").exists());
+    assert_eq!(files_with_a_value(world.directory.path()), Vec::<PathBuf>::new());
+    assert_eq!(files_with_a_value(temporary.path()), Vec::<PathBuf>::new());
+    // It would find one.
+    let probe = temporary.path().join("probe");
+    fs::write(&probe, format!("x{PASSWORD}y")).unwrap();
+    assert_eq!(files_with_a_value(temporary.path()), [probe]);
 }

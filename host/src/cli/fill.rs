@@ -1,6 +1,7 @@
 //! `strongroom fill`: a login in a running browser. The answer is JSON on standard output, whatever it is.
 
 use super::Common;
+use super::log::{Log, LogFormat};
 use super::output::{line, pretty};
 use super::setup::{Begin, block_on, open_prepared};
 use anyhow::{Context, ensure};
@@ -85,6 +86,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         exclusive: arguments.exclusive,
     };
     let setup = open_prepared(&arguments.common, Begin::No)?;
+    // What could not be recorded is said. The line of the login would only repeat the answer.
+    let _log = Log::start(true, LogFormat::Text);
     let asked = fill::Arguments { credential: arguments.credential, browser: None, request };
     // A browser that is named by its address has no name; the audit calls the caller the host.
     let login = Login { browser, browser_name: None, caller: "host".to_owned(), policies, place: None };
