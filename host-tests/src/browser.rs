@@ -12,6 +12,9 @@ use crate::TempDir;
 /// How long a browser may take to start, or to load a page.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The title of the site's forms. It stands behind the form: where it is shown, the form is there.
+const FORM_TITLE: &str = "Sign in";
+
 /// A running browser; killed when dropped.
 pub struct Chromium {
     child: Child,
@@ -62,12 +65,12 @@ impl Chromium {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Opens a page, as an agent does; its target id when it is there.
+    /// Opens a page of [`LoginSite`] with a form, as an agent does; its target id when the form is there.
     pub fn open(&self, url: &str) -> String {
         let opened = self.ask("PUT", &format!("/json/new?{url}"));
         let id = opened["id"].as_str().unwrap().to_owned();
         let start = Instant::now();
-        while self.address(&id) != url {
+        while self.page(&id)["title"] != FORM_TITLE || self.address(&id) != url {
             assert!(start.elapsed() < TIMEOUT, "{url} is not loaded");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -76,9 +79,13 @@ impl Chromium {
 
     /// Where a page is now.
     pub fn address(&self, id: &str) -> String {
+        self.page(id)["url"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What the browser says of a page; null if there is none.
+    fn page(&self, id: &str) -> Value {
         let all = self.ask("GET", "/json/list");
-        let page = all.as_array().unwrap().iter().find(|page| page["id"] == id);
-        page.and_then(|page| page["url"].as_str()).unwrap_or_default().to_owned()
+        all.as_array().unwrap().iter().find(|page| page["id"] == id).cloned().unwrap_or_default()
     }
 
     pub fn close(&self, id: &str) {
@@ -167,7 +174,8 @@ fn serve(stream: TcpStream, received: &Mutex<Vec<String>>) {
 fn form(action: &str, more: &str) -> String {
     format!(
         "<form method=post action={action}><input name=username autocomplete=username>\
-         <input name=password type=password autocomplete=current-password>{more}<button>Sign in</button></form>"
+         <input name=password type=password autocomplete=current-password>{more}<button>Sign in</button></form>\
+         <title>{FORM_TITLE}</title>"
     )
 }
 
