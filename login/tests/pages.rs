@@ -83,6 +83,9 @@ const PAGES: &[(&str, End)] = &[
     ("example.test.evil.test/plain", Refused("origin_refused")),
     ("users.host.test/plain", Refused("origin_refused")),
     ("app.example.test/navigates-on-focus", Done("submitted", BOTH, "none", UP)),
+    // They are at the other site before the call begins.
+    ("app.example.test/redirects-to-evil", Refused("origin_refused")),
+    ("app.example.test/to-evil-on-load", Refused("origin_refused")),
     ("wrong.example.test/plain", Refused("insecure_transport")),
 ];
 
@@ -114,6 +117,9 @@ async fn each_page() {
             continue;
         }
         let tab = agent.open(&format!("https://{page}")).await;
+        while page.contains("to-evil") && agent.evaluate(&tab, "location.host").await != "evil.test" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         // Frames, frameworks.
         tokio::time::sleep(std::time::Duration::from_millis(150)).await;
         site.take_log();
