@@ -263,7 +263,7 @@ fn kill_9_amid_1000_creates_loses_nothing_acknowledged() {
         // Killed twice on the way, at about a third and two thirds; the rest is then created in peace.
         let stop_at = if kills < 2 { (kills + 1) * CREATES / 3 } else { usize::MAX };
         std::thread::scope(|scope| {
-            for _ in 0..WRITERS {
+            let writers = [(); WRITERS].map(|()| {
                 scope.spawn(|| {
                     while !done.load(Ordering::SeqCst) {
                         let n = next.fetch_add(1, Ordering::SeqCst);
@@ -278,8 +278,8 @@ fn kill_9_amid_1000_creates_loses_nothing_acknowledged() {
                             Err(_) => break,
                         }
                     }
-                });
-            }
+                })
+            });
             while acknowledged.lock().unwrap().len() < stop_at && next.load(Ordering::SeqCst) < CREATES {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -288,8 +288,8 @@ fn kill_9_amid_1000_creates_loses_nothing_acknowledged() {
                 server.kill();
                 done.store(true, Ordering::SeqCst);
             } else {
-                // The writers end by themselves.
-                std::thread::sleep(Duration::from_millis(10));
+                // The writers end by themselves; then only the server may.
+                writers.into_iter().for_each(|writer| writer.join().unwrap());
             }
         });
     }

@@ -67,7 +67,8 @@ pub fn run() -> Result<()> {
     timed("host: build and tests (8 minutes more when Wasmtime is not built yet)", || {
         // The tests start the binary, which a test build alone would not bring up to date.
         Command::cargo(["build", "--quiet", "--release"]).args(HOST_PACKAGES).run()?;
-        Command::cargo(["test", "--quiet", "--release"]).args(HOST_PACKAGES).run()
+        // All of it, so that one run tells all that is wrong.
+        Command::cargo(["test", "--quiet", "--release", "--no-fail-fast"]).args(HOST_PACKAGES).run()
     })?;
     timed("hosts of others: clippy and tests", || {
         let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(PORTABILITY_PACKAGES);

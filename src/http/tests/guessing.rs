@@ -5,7 +5,7 @@
 //! included: what takes a store time would tell too.
 
 use super::world::{World, entry};
-use crate::platform::{Platform, SystemRandom};
+use crate::platform::Platform;
 use crate::seal::{Keyring, Project, Sealer};
 use crate::settings::{KEYS, TOKENS};
 use crate::store::memory::MemoryStore;
@@ -360,7 +360,7 @@ fn observed(world: &World, (_, face, headers, body): Row, bodies_count: bool) ->
             let sealer = Sealer::new(Keyring::parse(&keys).unwrap(), Project::parse("default").unwrap());
             let scopes = crate::access::Scopes::parse(SCOPES).unwrap();
             let principal = Principal { scopes, ..Principal::host() };
-            let platform = Platform { store: &noting, clock: world, random: &SystemRandom };
+            let platform = Platform { store: &noting, clock: world, random: &world.random };
             let vault = actions::Vault::new(platform, &sealer, &principal);
             Vec::from([format!("{:?}", crate::manage::manage(&vault, &body))])
         }

@@ -3,7 +3,7 @@
 use super::schema;
 use crate::error::Code;
 use crate::http::{BodyError, Request, Response, respond, status};
-use crate::platform::{Clock, Platform, SystemRandom};
+use crate::platform::{Clock, Platform, Random};
 use crate::settings::{self, Settings};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -33,6 +33,21 @@ pub struct World {
     pub settings: RefCell<Vec<(&'static str, String)>>,
     /// A setting that the host fails to read.
     pub unreadable: Cell<Option<&'static str>>,
+    pub random: Numbers,
+}
+
+/// The same numbers in every world, so that two worlds differ by what is done in them alone.
+#[derive(Default)]
+pub struct Numbers(Cell<u64>);
+
+impl Random for Numbers {
+    fn fill(&self, buffer: &mut [u8]) -> crate::error::Result<()> {
+        for chunk in buffer.chunks_mut(32) {
+            self.0.set(self.0.get() + 1);
+            chunk.copy_from_slice(&Sha256::digest(self.0.get().to_be_bytes())[..chunk.len()]);
+        }
+        Ok(())
+    }
 }
 
 /// A request that is being put together; carries [`TOKEN`] unless told otherwise.
@@ -60,6 +75,7 @@ impl Default for World {
             now: Cell::new(NOW * 1000),
             settings: RefCell::default(),
             unreadable: Cell::default(),
+            random: Numbers::default(),
         };
         world.set(settings::KEYS, "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
         world.set(settings::TOKENS, &entry("all", "default", "read+totp+write+supply+admin", TOKEN));
@@ -187,7 +203,7 @@ impl Draft<'_> {
 
     /// The response as it is, unchecked.
     pub fn respond(self, store: &dyn Store) -> Response {
-        let platform = Platform { store, clock: self.world, random: &SystemRandom };
+        let platform = Platform { store, clock: self.world, random: &self.world.random };
         let request =
             Request { method: self.method, path_with_query: &self.path, headers: &self.headers, body: self.body };
         respond(platform, self.world, &request)
