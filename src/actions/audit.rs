@@ -136,7 +136,7 @@ impl FilledStep {
 }
 
 /// The word for [`Outcome::Begun`].
-const BEGUN: &str = "begun";
+pub(super) const BEGUN: &str = "begun";
 
 impl Event {
     pub fn of(action: Action, credential: Option<(CredentialId, u64)>, outcome: Outcome) -> Self {

@@ -79,6 +79,8 @@ pub struct Version {
     pub stored: Stored,
     /// The claim record that has to be taken out of the history for it: the entry that owns it.
     pub claim_owner: Option<Stored>,
+    /// Whether the credential was switched off at any time since, as far as is kept.
+    pub was_switched_off: bool,
 }
 
 /// Finds a version that is kept, to be restored.
@@ -94,6 +96,8 @@ pub fn find(
         Ok(ControlFlow::Continue(()))
     })?;
     found.retain(|old| old.version >= version);
+    let was_switched_off =
+        current.is_archived || found.iter().any(|newer| newer.is_archived && newer.version > version);
     let found = visible(vault, found, current);
     let Some(wanted) = found.first().filter(|first| first.version == version) else {
         return Err(no_such_version().into());
@@ -106,7 +110,7 @@ pub fn find(
     let owner = found.iter().find(|newer| newer.claim.is_some() && newer.period() == wanted.period());
     let mut stored = wanted.clone();
     (stored.body, stored.shared_body) = (body, None);
-    Ok(Version { stored, claim_owner: owner.cloned() })
+    Ok(Version { stored, claim_owner: owner.cloned(), was_switched_off })
 }
 
 /// Takes the claim record out of an entry of the history, for another entry to own it.

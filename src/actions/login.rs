@@ -1,6 +1,6 @@
 //! A login that the host makes in a browser: begun, supplied, and ended, with one event of the audit for all of it.
 
-use super::audit::{Event, FilledStep, Outcome};
+use super::audit::{BEGUN, Event, FilledStep, Outcome};
 use super::indexes::find;
 use super::supply::release;
 use super::totp_code::{CodeOptions, check_in_use};
@@ -62,9 +62,9 @@ pub fn end_login(vault: &Vault<'_>, event: &str, outcome: &str, steps: &[FilledS
     let is_step = |step: &FilledStep| {
         is_origin(&step.origin) && step.filled.len() <= FIELDS_MAX && step.filled.iter().all(|word| is_word(word))
     };
-    if !is_word(outcome) || steps.len() > STEPS_MAX || !steps.iter().all(is_step) {
+    if !is_word(outcome) || outcome == BEGUN || steps.len() > STEPS_MAX || !steps.iter().all(is_step) {
         return Err(Error::bad_request(
-            "outcome and filled must be words, and origin that of a page, of at most 5 steps",
+            "outcome and filled must be words, outcome another one than begun, and origin that of a page, of at most 5 steps",
         ));
     }
     vault.complete_login(event, outcome, steps)

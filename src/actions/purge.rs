@@ -34,6 +34,7 @@ pub fn purge(vault: &Vault<'_>, id_or_name: &str, expected_version: Option<u64>)
                 let Selector::Id(id) = selector else { return Err(error.into()) };
                 let deleted = change.get(Index::Trash, id.as_bytes())?.ok_or(error)?;
                 let deleted = Stored::from_entry(&deleted)?;
+                super::replace::check_version(&deleted, expected_version)?;
                 trash::forget(change, id)?;
                 deleted
             }

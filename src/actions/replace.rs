@@ -85,15 +85,15 @@ pub fn check_reach(vault: &Vault<'_>, old: &Stored, new: &Stored) -> Result<()> 
              scope supply or admin",
         ));
     }
-    check_switch(vault, old, new)
+    check_switch(vault, old.is_archived, new.is_archived)
 }
 
 /// What was switched off is switched on by whoever may have its values released.
 ///
 /// Errors: [`Code::Forbidden`].
-pub fn check_switch(vault: &Vault<'_>, old: &Stored, new: &Stored) -> Result<()> {
+pub fn check_switch(vault: &Vault<'_>, was_archived: bool, is_archived: bool) -> Result<()> {
     let scopes = vault.principal.scopes;
-    if !old.is_archived || new.is_archived || scopes.contains(Scope::Supply) || scopes.contains(Scope::Admin) {
+    if !was_archived || is_archived || scopes.contains(Scope::Supply) || scopes.contains(Scope::Admin) {
         return Ok(());
     }
     Err(Error::new(

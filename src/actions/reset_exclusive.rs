@@ -18,16 +18,18 @@ use crate::time::Timestamp;
 /// [`Code::NotSupported`], [`Code::Contended`], [`Code::OutcomeUnknown`], those of a read.
 pub fn reset_exclusive(vault: &Vault<'_>, id_or_name: &str) -> Result<Timestamp> {
     let selector = Selector::parse(id_or_name)?;
-    let found = |snapshot: &Snapshot<'_>| -> Result<_, Fault> {
-        let stored = find(vault, snapshot, &selector)?;
+    let found = |snapshot: &Snapshot<'_>, selector: &Selector| -> Result<_, Fault> {
+        let stored = find(vault, snapshot, selector)?;
         let totp = stored.totp(vault.sealer)?.ok_or_else(not_configured)?;
         let step = totp.code_at(vault.now())?.step;
         Ok((claim_record(vault, &stored)?, step, totp.settings().period(), stored))
     };
-    let (.., stored) = vault.catalog.read(|snapshot| found(snapshot))?;
+    let (.., stored) = vault.catalog.read(|snapshot| found(snapshot, &selector))?;
     vault.record_upkeep(Action::ResetExclusive, &stored)?;
+    // The same one, whatever has the name by now.
+    let selector = Selector::Id(stored.id);
     vault.catalog.read(|snapshot| {
-        let (record, step, period, _) = found(snapshot)?;
+        let (record, step, period, _) = found(snapshot, &selector)?;
         Ok(step_begins(vault.catalog.reset_claim(record, step)?, period))
     })
 }

@@ -28,7 +28,7 @@ pub fn restore(
     let stored = vault.change(|change| {
         let current = match find_to_change(vault, change, &selector) {
             Err(Fault::Error(error)) if error.code() == Code::NotFound => {
-                let deleted = bring_back(vault, change, &selector, error)?;
+                let deleted = bring_back(vault, change, &selector, expected_version, error)?;
                 return match version.filter(|version| *version != deleted.version - 1) {
                     None => Ok(deleted),
                     Some(version) => make_current(vault, change, deleted, version),
@@ -50,11 +50,13 @@ fn bring_back(
     vault: &Vault<'_>,
     change: &mut Change<'_, '_>,
     selector: &Selector,
+    expected_version: Option<u64>,
     not_found: Error,
 ) -> Result<Stored, Fault> {
     // What was deleted has no name: it can be given to another one.
     let Selector::Id(id) = selector else { return Err(not_found.into()) };
     let deleted = trash::find(vault, change, *id)?.ok_or(not_found)?;
+    super::replace::check_version(&deleted, expected_version)?;
     find_by_name(vault, change, &deleted.name)?.check_nobody()?;
     if !Mutation::RestoreTwice.is_on() {
         change.remove(Index::Trash, id.as_bytes())?;
@@ -74,9 +76,11 @@ fn make_current(
     current: Stored,
     version: u64,
 ) -> Result<Stored, Fault> {
-    let history::Version { stored: old, claim_owner } = history::find(vault, change, &current, version)?;
+    let history::Version { stored: old, claim_owner, was_switched_off } =
+        history::find(vault, change, &current, version)?;
     vault.principal.restriction.check_hosts(old.hosts().map(Domain::as_str))?;
-    check_switch(vault, &current, &old)?;
+    // Not by what is current alone: whoever writes could put something else there first.
+    check_switch(vault, was_switched_off, old.is_archived)?;
     if old.name != current.name {
         find_by_name(vault, change, &old.name)?.check_nobody()?;
     }

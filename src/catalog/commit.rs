@@ -49,9 +49,6 @@ impl<'a> Catalog<'a> {
         let key = self.records.keys.root();
         let mut base = self.root_to_build_on()?;
         let mut turn = None;
-        if base.state.queue()?.is_busy {
-            base = self.queue_up(base, &mut turn, false)?;
-        }
         for _ in 0..=REBASES_MAX {
             let mut transaction = Transaction::new(&self.records, base.state.clone());
             match change(&mut transaction) {
@@ -68,6 +65,14 @@ impl<'a> Catalog<'a> {
             }
             if !transaction.is_changed() {
                 return Ok(());
+            }
+            if turn.is_none() && base.state.queue()?.is_busy {
+                // Only now that there is something to commit: a number that nobody uses makes the others wait.
+                let seq = base.state.seq;
+                base = self.queue_up(base, &mut turn, false)?;
+                if base.state.seq != seq {
+                    continue;
+                }
             }
             if let Some(turn) = &turn {
                 transaction.set_queue(turn.served(base.state.queue()?));

@@ -69,9 +69,11 @@ impl<'a> Catalog<'a> {
             if ahead.min(TURNS_MAX) * LOOKS_PER_TURN <= idle {
                 break;
             }
-            turn.has_met = true;
             let Some(found) = self.records.current::<Root>(&key)? else { break };
-            idle = if found.state.seq > newest.state.seq { 0 } else { idle + 1 };
+            let has_moved = found.state.seq > newest.state.seq;
+            // Who was waited for in vain is nobody to meet.
+            turn.has_met |= has_moved;
+            idle = if has_moved { 0 } else { idle + 1 };
             newest = found;
         }
         Ok(newest)

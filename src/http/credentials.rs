@@ -130,10 +130,11 @@ impl Call<'_> {
     fn restore(&self) -> Result<Response> {
         let preconditions = Preconditions::of(self.request)?;
         let version = json::version(&mut self.request.members_or_none()?)?;
-        // What was deleted has no entity tag.
+        // What was deleted has no entity tag, so none that is asked for is its own: as if it were of version 0, which there
+        // is not. Only the action knows whether there is anything to refuse.
         let (id_or_name, expected_version) = match self.existing()? {
             Some(_) => self.pinned(&preconditions)?,
-            None => (self.id_or_name.to_owned(), None),
+            None => (self.id_or_name.to_owned(), preconditions.if_match.is_some().then_some(0)),
         };
         let view = actions::restore(self.vault, &id_or_name, version, expected_version)?;
         Ok(single(200, &view))

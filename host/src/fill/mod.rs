@@ -90,10 +90,12 @@ pub async fn fill(
     arguments: Arguments,
 ) -> Result<Answer, Failure> {
     let running = tokio::spawn(async move {
-        let vault = Vault { component, services, id_or_name: arguments.credential };
+        let mut vault = Vault { component, services, id_or_name: arguments.credential };
         let begun = vault.begin(login.browser_name.as_deref()).await;
         let (result, id) = match begun {
             Ok(begun) => {
+                // The same one on each page, whatever has the name by then.
+                vault.id_or_name.clone_from(&begun.id);
                 let policy = login.policies.of(&begun.id, &begun.name);
                 let result = strongroom_login::fill(&login.browser, &arguments.request, &policy, &vault).await;
                 if let Some(event) = begun.event {

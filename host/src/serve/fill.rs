@@ -23,20 +23,29 @@ pub async fn answer(server: &Server, services: &Services, request: &Request<Byte
     let fills = server.fills.as_ref().filter(|fills| !fills.is_empty())?;
     let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
     let result = match token(server, services, request) {
-        Some(token) if token.grant.scopes.contains(Scope::Fill) => {
+        Ok(Some(token)) if token.grant.scopes.contains(Scope::Fill) => {
             run(server, fills, &token, credential, request.body()).await
         }
-        Some(_) => Err(Failure::new(Code::Forbidden.as_str(), "the caller has not the scope fill")),
-        None => Err(Failure::new(Code::Unauthorized.as_str(), "a known bearer token is required")),
+        Ok(Some(_)) => Err(Failure::new(Code::Forbidden.as_str(), "the caller has not the scope fill")),
+        Ok(None) => Err(Failure::new(Code::Unauthorized.as_str(), "a known bearer token is required")),
+        Err(failure) => Err(failure),
     };
     Some(respond(result))
 }
 
-/// The entry of the request's token, if it is known and valid.
-fn token(server: &Server, services: &Services, request: &Request<Bytes>) -> Option<TokenEntry> {
-    let setting = services.config.get(settings::TOKENS).ok().flatten()?;
+/// The entry of the request's token, if it is known and valid. A list that can't be read knows nobody, and says so.
+fn token(server: &Server, services: &Services, request: &Request<Bytes>) -> Result<Option<TokenEntry>, Failure> {
+    let unreadable = || Failure::new(Code::Misconfigured.as_str(), "the tokens can't be read; the log says why");
+    let setting = services.config.get(settings::TOKENS).map_err(|why| {
+        tracing::error!(target: "strongroom", "{why}");
+        unreadable()
+    })?;
     let now = Timestamp::from_seconds(server.services.clock.now().as_secs());
-    access::find(&setting, super::request::bearer(request.headers())?, now).ok().flatten()
+    let (Some(setting), Some(token)) = (setting, super::request::bearer(request.headers())) else { return Ok(None) };
+    access::find(&setting, token, now).map_err(|why| {
+        tracing::error!(target: "strongroom", "{}", why.message());
+        unreadable()
+    })
 }
 
 async fn run(

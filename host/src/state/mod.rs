@@ -111,6 +111,7 @@ impl StateDir {
                 state.known.write(&state.path)?;
             }
             trust::create_directory(&state.cache_path())?;
+            trust::check_directory(&state.cache_path())?;
             return Ok(state);
         }
         Self::open_or_begin(path)

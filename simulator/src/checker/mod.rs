@@ -68,6 +68,8 @@ pub struct Checker {
     audit_ends: bool,
     /// To which hosts each value could ever go.
     reach: BTreeMap<String, BTreeSet<String>>,
+    /// The same before the newest commit, should that be taken back.
+    before_reach: BTreeMap<String, BTreeSet<String>>,
     /// Whose values and claims the newest commit refers to, and what any commit ever did.
     owned: Vec<(String, RecordRef)>,
     ever_owned: BTreeMap<String, BTreeSet<RecordRef>>,
@@ -90,13 +92,14 @@ impl Checker {
             host,
             records: Vec::new(),
             audit_ends,
-            reach,
             owned: Vec::new(),
             ever_owned: BTreeMap::new(),
             purged: BTreeSet::new(),
             newest_purge: None,
             newly_purged: Vec::new(),
             newest: known_ids.last().cloned().unwrap_or_default(),
+            before_reach: reach.clone(),
+            reach,
             before_newest: known_ids.last().cloned().unwrap_or_default(),
             commits: vec![Rc::new(start)],
             started_with_root: has_root,
@@ -212,6 +215,7 @@ impl Checker {
         };
         check_snapshot(&after)?;
         let before = self.commits[index - 1].clone();
+        self.before_reach.clone_from(&self.reach);
         for cred in after.creds.iter().filter(|cred| !before.creds.contains(cred)) {
             if !extend_reach(&mut self.reach, cred, record.rules.is_trusted) && self.host.has_atomics() {
                 return Err(format!("#{op} sends values of {} where they could not go", cred.name));
@@ -265,6 +269,7 @@ impl Checker {
     pub fn taken_back(&mut self, op: OpId) -> Result<(), String> {
         let before = self.commits[self.newest_commit() - 1].clone();
         self.newest = self.before_newest.clone();
+        self.reach = self.before_reach.clone();
         self.commits.push(before);
         for (id, records) in self.newly_purged.drain(..) {
             self.purged.retain(|record| !records.contains(record));

@@ -88,13 +88,14 @@ impl Action {
                         None => Effect::Nothing,
                     }
                 }
-                Err(Code::NotFound) => brought_back(before, target, *version, rules)?,
+                Err(Code::NotFound) => brought_back(before, target, *version, *expected, rules)?,
                 Err(code) => return Err(code),
             },
             Action::Purge { target, expected } => match locate(before, target, *expected) {
                 Ok(position) => Effect::Purges(vec![before.creds[position].id.clone()]),
                 Err(Code::NotFound) => {
                     let kept = before.deleted(target).ok_or(Code::NotFound)?;
+                    check_version(&kept.cred, *expected)?;
                     Effect::Purges(vec![kept.cred.id.clone()])
                 }
                 Err(code) => return Err(code),
@@ -155,8 +156,15 @@ fn made_current(before: &Snapshot, current: &Cred, version: u64, rules: Rules) -
 }
 
 /// What was deleted, as a new version, and an older one as its next.
-fn brought_back(before: &Snapshot, target: &Target, version: Option<u64>, rules: Rules) -> Result<Effect, Code> {
+fn brought_back(
+    before: &Snapshot,
+    target: &Target,
+    version: Option<u64>,
+    expected: Option<u64>,
+    rules: Rules,
+) -> Result<Effect, Code> {
     let deleted = before.deleted(target).filter(|_| rules.versions > 0).ok_or(Code::NotFound)?;
+    check_version(&deleted.cred, expected)?;
     if is_taken(before, &deleted.cred.name) {
         return Err(Code::NameTaken);
     }
@@ -189,10 +197,15 @@ fn position(snapshot: &Snapshot, name: &str) -> Option<usize> {
 
 fn locate(snapshot: &Snapshot, target: &Target, expected: Option<u64>) -> Result<usize, Code> {
     let found = target.find(snapshot).ok_or(Code::NotFound)?;
-    if expected.is_some_and(|version| version != found.version) {
+    check_version(found, expected)?;
+    snapshot.creds.iter().position(|cred| cred.id == found.id).ok_or(Code::NotFound)
+}
+
+fn check_version(cred: &Cred, expected: Option<u64>) -> Result<(), Code> {
+    if expected.is_some_and(|version| version != cred.version) {
         return Err(Code::PreconditionFailed);
     }
-    snapshot.creds.iter().position(|cred| cred.id == found.id).ok_or(Code::NotFound)
+    Ok(())
 }
 
 fn replaced(snapshot: &Snapshot, position: usize, change: impl FnOnce(&mut Cred)) -> Effect {

@@ -11,4 +11,5 @@ mod malformed;
 mod operations;
 mod repetition;
 pub mod schema;
+mod undone;
 pub mod world;
