@@ -42,7 +42,8 @@ struct Claims {
     history: History,
     /// The newest step that was given since the last reset: with all before it, it is used up.
     last_step: u64,
-    /// The highest steps that were given, whenever that was; ascending.
+    /// The latest steps that were given, and the highest ones, whenever that was; in the order of giving. After a clock
+    /// that was far ahead these are others.
     given: Vec<u64>,
 }
 
@@ -63,11 +64,12 @@ impl Claims {
     /// The state in which this step is the newest that was given.
     fn with_given(&self, id: CommitId, step: u64) -> Self {
         let mut next = self.with_last_step(id, step);
-        if let Err(at) = next.given.binary_search(&step) {
-            next.given.insert(at, step);
-        }
-        let excess = next.given.len().saturating_sub(CLAIMS_REMEMBERED);
-        next.given.drain(..excess);
+        next.given.push(step);
+        let given = &next.given;
+        let is_high = |step: &u64| given.iter().filter(|other| *other > step).count() < CLAIMS_REMEMBERED;
+        let earlier = given.len().saturating_sub(CLAIMS_REMEMBERED);
+        let kept = given.iter().enumerate().filter(|(at, step)| *at >= earlier || is_high(step));
+        next.given = kept.map(|(_, step)| *step).collect();
         next
     }
 
@@ -198,15 +200,17 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_steps_are_remembered() {
+    fn the_latest_steps_and_the_highest_are_remembered() {
         let mut claims = claims(0, &[]);
-        let steps = (1..=CLAIMS_REMEMBERED as u64 + 10).map(|step| 60_000_000 + step);
-        // One that a clock far ahead got outlives all others.
-        for step in core::iter::once(90_000_000).chain(steps) {
+        // As many as are remembered by a clock far ahead, and then some after a reset.
+        let remembered = CLAIMS_REMEMBERED as u64;
+        let ahead = (1..=remembered + 10).map(|step| 90_000_000 + step);
+        for step in ahead.chain((1..=remembered + 10).map(|step| 60_000_000 + step)) {
             claims = claims.with_given([2; 8], step);
         }
-        assert_eq!(claims.given.len(), CLAIMS_REMEMBERED);
-        assert_eq!((claims.given.first(), claims.given.last()), (Some(&60_000_012), Some(&90_000_000)));
+        let highest = (11..=remembered + 10).map(|step| 90_000_000 + step);
+        let latest = (11..=remembered + 10).map(|step| 60_000_000 + step);
+        assert_eq!(claims.given, highest.chain(latest).collect::<Vec<_>>());
         let read = Claims::decode(&claims.encode()).unwrap();
         assert_eq!((read.last_step, &read.given), (60_000_074, &claims.given));
         assert_eq!(read.history.back(0), Some([2; 8]));
