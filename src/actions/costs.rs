@@ -10,11 +10,11 @@ use crate::catalog::Index;
 use crate::platform::{Clock, Platform, SystemRandom};
 use crate::seal::{Keyring, Project, Sealer, decrypted};
 use crate::secret::SecretString;
+use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
-use crate::store::{CompareAndSwap, KeyPage, Store, StoreError, Swap};
+use crate::store::watched::{Operation, Watch, Watched};
 use crate::time::Timestamp;
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -79,74 +79,25 @@ struct Levels {
     audit: u32,
 }
 
-/// A store that counts.
+/// Counts what is read and written.
 #[derive(Default)]
 struct Counting {
-    inner: MemoryStore,
     reads: Cell<u64>,
     writes: Cell<u64>,
     bytes_read: Cell<u64>,
 }
 
-impl Counting {
-    fn read(&self, value: Option<&Vec<u8>>) {
-        self.reads.set(self.reads.get() + 1);
-        self.bytes_read.set(self.bytes_read.get() + value.map_or(0, |value| value.len() as u64));
-    }
-
-    fn wrote(&self) {
-        self.writes.set(self.writes.get() + 1);
-    }
-}
-
-impl Store for Counting {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.inner.get(key)?;
-        self.read(value.as_ref());
-        Ok(value)
-    }
-
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.wrote();
-        self.inner.set(key, value)
-    }
-
-    fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.inner.delete(key)
-    }
-
-    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        self.inner.increment(key, delta)
-    }
-
-    fn compare_and_swap<'a>(&'a self, key: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
-        Ok(Box::new(Handle { store: self, inner: self.inner.compare_and_swap(key)? }))
-    }
-
-    fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
-        self.inner.list_keys(cursor)
-    }
-
-    fn has_atomics(&self) -> bool {
-        true
-    }
-}
-
-struct Handle<'a> {
-    store: &'a Counting,
-    inner: Box<dyn CompareAndSwap + 'a>,
-}
-
-impl CompareAndSwap for Handle<'_> {
-    fn current(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.inner.current()?;
-        self.store.read(value.as_ref());
-        Ok(value)
-    }
-
-    fn swap(self: Box<Self>, value: &[u8]) -> Result<Swap, StoreError> {
-        self.store.wrote();
-        self.inner.swap(value)
+impl Watch for Counting {
+    fn after(&self, operation: Operation, _: &str, value: Option<usize>) -> Result<(), StoreError> {
+        match operation {
+            Operation::Get | Operation::Current => {
+                self.reads.set(self.reads.get() + 1);
+                self.bytes_read.set(self.bytes_read.get() + value.unwrap_or(0) as u64);
+            }
+            Operation::Set | Operation::Swap => self.writes.set(self.writes.get() + 1),
+            _ => {}
+        }
+        Ok(())
     }
 }
 
@@ -192,7 +143,9 @@ fn values(n: u64) -> Changes {
 /// What was measured in a vault of so many credentials, and how many levels the indexes have by then that changes write
 /// beside those of format 1, their tops not counted.
 fn measure(size: u64) -> (Vec<(&'static str, Cost)>, Levels) {
-    let (store, clock) = (Counting::default(), Ticking(Cell::new(1_795_343_400_000)));
+    let memory = MemoryStore::default();
+    let (store, clock) =
+        (Watched { store: &memory, watch: Counting::default() }, Ticking(Cell::new(1_795_343_400_000)));
     let keyring = Keyring::parse("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
     let sealer = Sealer::new(keyring, Project::parse("p").unwrap());
     let principal = Principal::host();
@@ -201,6 +154,7 @@ fn measure(size: u64) -> (Vec<(&'static str, Cost)>, Levels) {
     for n in 0..CHANGES_BEFORE {
         update(vault, &sample(n * 7 % size).name, &values(n)).unwrap();
     }
+    let counted = &store.watch;
     let any = |round: u64| (round * 7919 + 1) % size;
     let with_totp = |round: u64| any(round) / 3 * 3;
     let mut costs = Vec::new();
@@ -209,16 +163,16 @@ fn measure(size: u64) -> (Vec<(&'static str, Cost)>, Levels) {
         for round in 0..rounds {
             // What comes before the call of `begin` is not measured.
             let begin = &mut || {
-                for count in [&store.reads, &store.writes, &store.bytes_read] {
+                for count in [&counted.reads, &counted.writes, &counted.bytes_read] {
                     count.set(0);
                 }
                 decrypted::take();
             };
             action(round, begin);
             bytes_decrypted += decrypted::take();
-            reads += store.reads.get();
-            writes += store.writes.get();
-            bytes_read += store.bytes_read.get();
+            reads += counted.reads.get();
+            writes += counted.writes.get();
+            bytes_read += counted.bytes_read.get();
         }
         let mean = |count: u64| (10.0 * count as f64 / rounds as f64).round() / 10.0;
         costs.push((what, cost(mean(reads), mean(writes), bytes_read / rounds, bytes_decrypted / rounds)));

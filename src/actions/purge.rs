@@ -11,11 +11,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-/// Deleted credentials that one commit removes: fewer when other writers come first too often, as they are faster.
-const AT_ONCE: [usize; 3] = [32, 4, 1];
+/// Deleted credentials that one commit removes: with ten versions each their records have room in the garbage of the
+/// root. Fewer when other writers come first too often, as they are faster.
+const AT_ONCE: [usize; 3] = [12, 4, 1];
 
 /// Removes a credential, deleted or not, and all its versions; returns its id. What is garbage goes with it, however many
-/// readers have to start over, so that nothing of it is left in the store.
+/// readers have to start over, so that nothing of it is left in the store. What the store fails to delete goes with the
+/// next changes, or with a sweep.
 ///
 /// Errors: [`Code::BadRequest`], [`Code::NotFound`], [`Code::PreconditionFailed`], [`Code::NotSupported`] without
 /// compare-and-swap, those of a commit.

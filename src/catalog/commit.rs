@@ -104,7 +104,7 @@ impl<'a> Catalog<'a> {
                     let had_turn = turn.is_some();
                     base = self.queue_up(newer, &mut turn, true)?;
                     if had_turn && !base.state.queue()?.is_busy {
-                        self.announce(base)?;
+                        self.announce(base);
                         base = self.root_to_build_on()?;
                     }
                 }

@@ -81,18 +81,17 @@ impl<'a> Catalog<'a> {
 
     /// Says in the root that writers meet, so that those who met nobody draw numbers too: else a quick writer, which
     /// never loses, would never wait for a slow one. A commit of nothing else, so that it is quick as well. Whether it
-    /// came about is not important.
-    pub(super) fn announce(&self, base: Found<'a, Root>) -> Result<()> {
+    /// came about is not important, so that no error of it is one of the change.
+    pub(super) fn announce(&self, base: Found<'a, Root>) {
+        let Ok(queue) = base.state.queue() else { return };
         let mut transaction = Transaction::new(&self.records, base.state.clone());
-        transaction.set_queue(Queue { is_busy: true, ..base.state.queue()? });
-        let mut written = Vec::new();
-        let publication = transaction.write(&mut written)?;
+        transaction.set_queue(Queue { is_busy: true, ..queue });
+        let Ok(publication) = transaction.write(&mut Vec::new()) else { return };
         if let Ok(Replaced::Done) =
             self.records.replace(&self.records.keys.root(), base, &publication.root, publication.commit)
         {
             self.records.discard(&publication.doomed);
         }
-        Ok(())
     }
 
     /// Takes the next numbers of the counter, if the store has one that can be reached.

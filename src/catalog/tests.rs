@@ -267,6 +267,42 @@ fn what_moves_from_one_entry_to_another_stays() {
 }
 
 #[test]
+fn what_a_purge_failed_to_delete_goes_with_the_next_changes() {
+    let (store, sealer) = (MemoryStore::default(), sealer());
+    let catalog = catalog(&store, &sealer, 256);
+    let write = |round: u8| catalog.commit(|t| t.insert(Index::Name, Entry::new(&[round], &[round]))).unwrap();
+    for round in 0..30 {
+        write(round);
+    }
+    catalog
+        .commit(|t| {
+            (0..40u8).try_for_each(|n| {
+                let records = alloc::vec![t.add_body(SecretBytes::new(Vec::from(b"x")))?];
+                t.insert(Index::Id, Entry { key: alloc::vec![n], records, value: Vec::new() }).map(|_| ())
+            })
+        })
+        .unwrap();
+    let before = store.entries.borrow().clone();
+    catalog
+        .commit(|t| {
+            t.forget_all();
+            (0..40u8).try_for_each(|n| t.remove(Index::Id, &[n]).map(|_| ()))
+        })
+        .unwrap();
+    let after = store.entries.borrow().clone();
+    let deleted: Vec<_> = before.into_iter().filter(|(key, _)| !after.contains_key(key)).collect();
+    assert!(deleted.len() > 40);
+    // As after a crash, or where the store said no.
+    store.entries.borrow_mut().extend(deleted.iter().cloned());
+    for round in 30..80 {
+        write(round);
+    }
+    let is_left = |(key, _): &&(_, _)| store.entries.borrow().contains_key(key);
+    assert_eq!(deleted.iter().filter(is_left).count(), 0);
+    assert_eq!(sweep(&catalog).deleted, 0);
+}
+
+#[test]
 fn the_first_leaf_goes_unread() {
     /// Entries in a leaf, each of four bytes at least.
     const LEAF_MAX: usize = 64;

@@ -243,8 +243,15 @@ impl<'t> Transaction<'t> {
         let mut garbage = self.root.garbage()?;
         let mut doomed = Vec::new();
         if self.forgets_all {
-            doomed.extend(garbage.iter().map(|old| old.record).chain(new));
-            self.root.set_garbage(&[]);
+            // They are deleted right after the commit, and remembered all the same: a writer can die before it, fail at
+            // it, or not learn that it committed. The next commits delete them again. When there is no room for all, it
+            // is for what belongs to entries.
+            let (nodes, owned): (Vec<_>, Vec<_>) =
+                garbage.iter().map(|old| old.record).chain(new).partition(|record| record.kind == Kind::Node);
+            doomed.extend(nodes.into_iter().chain(owned));
+            let excess = doomed.len().saturating_sub(GARBAGE_MAX);
+            let old = |record: &RecordRef| Garbage { seq: 0, record: *record };
+            self.root.set_garbage(&doomed.iter().skip(excess).map(old).collect::<Vec<_>>());
             return Ok(doomed);
         }
         let is_free = |old: &Garbage| pinned.is_none_or(|pinned| old.seq <= pinned);

@@ -33,7 +33,7 @@ pub const CREDENTIAL_HEADER: &str = "x-strongroom-credential";
 
 /// Answers a request. Errors are responses too.
 pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Response {
-    let mut response = answer(platform, settings, request).unwrap_or_else(|error| failure(request, &error));
+    let mut response = answer(platform, settings, request).unwrap_or_else(|error| Response::error(&error));
     if let Some(id) = request.id() {
         response.add("x-request-id", id);
     }
@@ -75,15 +75,17 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
     let sealer = settings::sealer(settings, project)?;
     let vault = Vault::new(platform, &sealer, &principal).with_settings(settings)?;
     let answer = credentials::Call { vault: &vault, request, id_or_name: &id_or_name }.run(action);
-    let mut response = answer.unwrap_or_else(|error| failure(request, &error));
+    let mut response = answer.unwrap_or_else(|error| failure(request, action, &error));
     name_credential(&mut response, vault.found());
     Ok(response)
 }
 
-fn failure(request: &Request<'_>, error: &Error) -> Response {
+fn failure(request: &Request<'_>, action: Action, error: &Error) -> Response {
     let mut response = Response::error(error);
-    // These say the same a second time, or recognise it: repeating them is how their outcome becomes known.
-    if error.code() == Code::OutcomeUnknown && matches!(request.method, "POST" | "PUT") {
+    // These say the same a second time, or recognise it: repeating them is how their outcome becomes known. What was
+    // restored is no longer there to be restored.
+    let is_repeatable = matches!(request.method, "POST" | "PUT") && action != Action::Restore;
+    if error.code() == Code::OutcomeUnknown && is_repeatable {
         response.headers.retain(|(name, _)| *name != "x-should-retry");
     }
     response

@@ -11,6 +11,8 @@ use alloc::vec::Vec;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod memory;
+#[cfg(test)]
+pub mod watched;
 
 /// Why the host refused an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,43 +2,20 @@
 
 use super::world::{Answer, TOKEN, World, entry};
 use crate::settings::{KEYS, PROJECT, TOKENS};
-use crate::store::{CompareAndSwap, KeyPage, Store, StoreError};
-use alloc::boxed::Box;
+use crate::store::watched::{Operation, Watch, Watched};
+use crate::store::{Store, StoreError};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use serde_json::json;
 
 /// Answers every question with the same error.
 struct Broken(StoreError);
 
-impl Store for Broken {
-    fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+impl Watch for Broken {
+    fn before(&self, _: Operation) -> Result<(), StoreError> {
         Err(self.0.clone())
-    }
-
-    fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreError> {
-        Err(self.0.clone())
-    }
-
-    fn delete(&self, _: &str) -> Result<(), StoreError> {
-        Err(self.0.clone())
-    }
-
-    fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
-        Err(self.0.clone())
-    }
-
-    fn compare_and_swap<'a>(&'a self, _: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
-        Err(self.0.clone())
-    }
-
-    fn list_keys(&self, _: Option<&str>) -> Result<KeyPage, StoreError> {
-        Err(self.0.clone())
-    }
-
-    fn has_atomics(&self) -> bool {
-        true
     }
 }
 
@@ -68,7 +45,7 @@ fn stores_that_fail() {
         (StoreError::NoSuchStore, 500, "misconfigured"),
     ] {
         let world = World::default();
-        let broken = Broken(error);
+        let broken = Watched { store: &world.store, watch: Broken(error) };
         for answer in every_operation(&world, &broken) {
             answer.is(status, code);
         }
@@ -163,5 +140,42 @@ fn a_setting_that_cannot_be_read_is_no_setting_that_is_missing() {
         }
         world.unreadable.set(None);
         assert_eq!(world.get("/credentials/n").status, 200, "nothing was changed");
+    }
+}
+
+/// Swaps, and from then on does not say what became of it.
+#[derive(Default)]
+struct Mute(Cell<bool>);
+
+impl Watch for Mute {
+    fn before(&self, operation: Operation) -> Result<(), StoreError> {
+        let says_nothing = self.0.get() && operation == Operation::Current;
+        if says_nothing { Err(StoreError::Other("no answer".into())) } else { Ok(()) }
+    }
+
+    fn after(&self, operation: Operation, _: &str, _: Option<usize>) -> Result<(), StoreError> {
+        self.0.set(self.0.get() || operation == Operation::Swap);
+        if operation == Operation::Swap { Err(StoreError::Other("no answer".into())) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn an_unknown_outcome_is_repeated_where_that_makes_it_known() {
+    let values = || json!({"domain": "example.com", "values": {"p": "x"}});
+    for (method, path, body, is_repeated) in [
+        ("POST", "/credentials", json!({"name": "m", "domain": "example.com", "values": {"p": "x"}}), true),
+        ("PUT", "/credentials/n", values(), true),
+        ("POST", "/credentials/n/restore", json!({"version": 1}), false),
+        ("PATCH", "/credentials/n", values(), false),
+        ("DELETE", "/credentials/n", json!(null), false),
+    ] {
+        let world = World::default();
+        world.create("n", None);
+        world.patch("/credentials/n", json!({"sso_provider": "x"}));
+        let request = world.request(method, path);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let answer = request.send_to(&Watched { store: &world.store, watch: Mute::default() });
+        answer.is(503, "outcome_unknown");
+        assert_eq!(answer.header("x-should-retry").is_none(), is_repeated, "{method} {path}");
     }
 }

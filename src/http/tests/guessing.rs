@@ -8,11 +8,10 @@ use super::world::{World, entry};
 use crate::platform::Platform;
 use crate::seal::{Keyring, Project, Sealer};
 use crate::settings::{KEYS, TOKENS};
-use crate::store::memory::MemoryStore;
-use crate::store::{CompareAndSwap, KeyPage, Store, StoreError, Swap};
+use crate::store::StoreError;
+use crate::store::watched::{Operation, Watch, Watched};
 use crate::{access::Principal, actions};
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -247,70 +246,15 @@ const COSTLY: &[Row] = &[
 ];
 
 /// Notes what is asked of a store: the operation, the kind of the record, and its size.
-struct Noting<'s> {
-    store: &'s MemoryStore,
-    notes: RefCell<Vec<String>>,
-}
+#[derive(Default)]
+struct Noting(RefCell<Vec<String>>);
 
-struct NotingSwap<'n> {
-    inner: Box<dyn CompareAndSwap + 'n>,
-    noting: &'n Noting<'n>,
-    key: String,
-}
-
-impl Noting<'_> {
-    fn note(&self, operation: &str, key: &str, bytes: Option<usize>) {
+impl Watch for Noting {
+    fn after(&self, operation: Operation, key: &str, value: Option<usize>) -> Result<(), StoreError> {
         // `sr1.<tag>.<kind>[.<random>]`
         let kind = key.split('.').nth(2).unwrap_or(key);
-        self.notes.borrow_mut().push(format!("{operation} {kind} {bytes:?}"));
-    }
-}
-
-impl Store for Noting<'_> {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.store.get(key)?;
-        self.note("get", key, value.as_ref().map(Vec::len));
-        Ok(value)
-    }
-
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.note("set", key, Some(value.len()));
-        self.store.set(key, value)
-    }
-
-    fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.note("delete", key, None);
-        self.store.delete(key)
-    }
-
-    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        self.note("increment", key, None);
-        self.store.increment(key, delta)
-    }
-
-    fn compare_and_swap<'a>(&'a self, key: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
-        Ok(Box::new(NotingSwap { inner: self.store.compare_and_swap(key)?, noting: self, key: key.to_owned() }))
-    }
-
-    fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
-        self.store.list_keys(cursor)
-    }
-
-    fn has_atomics(&self) -> bool {
-        true
-    }
-}
-
-impl CompareAndSwap for NotingSwap<'_> {
-    fn current(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.inner.current()?;
-        self.noting.note("current", &self.key, value.as_ref().map(Vec::len));
-        Ok(value)
-    }
-
-    fn swap(self: Box<Self>, value: &[u8]) -> Result<Swap, StoreError> {
-        self.noting.note("swap", &self.key, Some(value.len()));
-        self.inner.swap(value)
+        self.0.borrow_mut().push(format!("{operation:?} {kind} {value:?}"));
+        Ok(())
     }
 }
 
@@ -352,7 +296,7 @@ fn filled(text: &str, world: &World) -> String {
 
 /// What whoever calls can observe; what differs by chance is left out.
 fn observed(world: &World, (_, face, headers, body): Row, bodies_count: bool) -> Vec<String> {
-    let noting = Noting { store: &world.store, notes: RefCell::default() };
+    let noting = Watched { store: &world.store, watch: Noting::default() };
     let body = filled(body, world);
     let mut seen = match face {
         Manage => {
@@ -391,7 +335,7 @@ fn observed(world: &World, (_, face, headers, body): Row, bodies_count: bool) ->
         }
     };
     seen.iter_mut().for_each(|text| *text = without_ids(text));
-    let notes = noting.notes.into_inner();
+    let notes = noting.watch.0.into_inner();
     let is_counted = |note: &String| bodies_count || note.split(' ').nth(1) != Some("b");
     seen.extend(notes.into_iter().map(|note| match is_counted(&note) {
         true => note,

@@ -8,9 +8,8 @@ use crate::error::{Code, Result};
 use crate::platform::{Platform, SystemRandom};
 use crate::seal::Sealer;
 use crate::settings;
-use crate::store::memory::MemoryStore;
-use crate::store::{CompareAndSwap, KeyPage, Store, StoreError};
-use alloc::boxed::Box;
+use crate::store::watched::{Operation, Watch, Watched};
+use crate::store::{Store, StoreError};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
@@ -127,42 +126,21 @@ fn nothing_is_recorded_where_uses_are_not() {
 }
 
 /// A store that can be read only.
-struct ReadOnly<'s>(&'s MemoryStore);
+struct ReadOnly;
 
-impl Store for ReadOnly<'_> {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(key)
-    }
-
-    fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreError> {
-        Err(StoreError::AccessDenied)
-    }
-
-    fn delete(&self, _: &str) -> Result<(), StoreError> {
-        Err(StoreError::AccessDenied)
-    }
-
-    fn increment(&self, _: &str, _: i64) -> Result<i64, StoreError> {
-        Err(StoreError::AccessDenied)
-    }
-
-    fn compare_and_swap<'a>(&'a self, _: &str) -> Result<Box<dyn CompareAndSwap + 'a>, StoreError> {
-        Err(StoreError::AccessDenied)
-    }
-
-    fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
-        self.0.list_keys(cursor)
-    }
-
-    fn has_atomics(&self) -> bool {
-        true
+impl Watch for ReadOnly {
+    fn before(&self, operation: Operation) -> Result<(), StoreError> {
+        match operation {
+            Operation::Get | Operation::ListKeys => Ok(()),
+            _ => Err(StoreError::AccessDenied),
+        }
     }
 }
 
 #[test]
 fn what_cannot_be_recorded_is_not_begun() {
     let world = world();
-    let store = ReadOnly(&world.store);
+    let store = Watched { store: &world.store, watch: ReadOnly };
     let begin = || on(&store, &world, "agent:fill", |vault| begin_login(vault, "login", None));
     assert!(begin().is_err());
     world.set(settings::AUDIT, "changes");

@@ -244,7 +244,8 @@ impl Answer {
         // Waiting sets no clock; and an unknown outcome becomes known by a repetition of these two methods only.
         let is_pointless = matches!(self.status, 400..=428 | 430..=499 | 500 | 501)
             || self.json["code"] == "clock_unset" && !path.starts_with("/health")
-            || self.json["code"] == "outcome_unknown" && !matches!(method, "POST" | "PUT");
+            || self.json["code"] == "outcome_unknown"
+                && (!matches!(method, "POST" | "PUT") || path.ends_with("/restore"));
         assert_eq!(self.header("x-should-retry"), is_pointless.then_some("false"));
         if self.status >= 400 && !text.is_empty() && !path.starts_with("/health") {
             let code = self.json["code"].as_str().and_then(|code| Code::ALL.iter().find(|one| one.as_str() == code));
