@@ -36,9 +36,19 @@ const FIRST_TOP: u8 = 16;
 /// Records that a commit stopped referring to.
 #[derive(Clone, Copy)]
 pub struct Garbage {
-    /// The commit that did.
+    /// The commit that did; 0 when it was a purge, which spares no reader.
     pub seq: u64,
     pub record: RecordRef,
+}
+
+impl Garbage {
+    pub fn purged(record: RecordRef) -> Self {
+        Self { seq: 0, record }
+    }
+
+    pub fn is_purged(&self) -> bool {
+        self.seq == 0
+    }
 }
 
 /// How far the queue of writers has come; see [`super::queue`].

@@ -10,7 +10,7 @@ use super::index::Index;
 use super::mutation::Mutation;
 use super::node::Entry;
 use super::record::RecordRef;
-use super::root::Root;
+use super::root::{Garbage, Root};
 use super::{Catalog, PinId, Pinned};
 use crate::error::{Code, Result};
 use crate::seal::Purpose;
@@ -58,7 +58,7 @@ impl Share {
 }
 
 impl Catalog<'_> {
-    /// Deletes the records of a share that neither the root nor its garbage refers to.
+    /// Deletes the records of a share that neither the root nor its garbage refers to, and what was purged.
     ///
     /// The keys are listed first; then a root is pinned, which is a commit; then what it and other pinned roots refer to
     /// is struck off; the rest is deleted. A writer that was under way when the keys were listed builds on the pinned root at the latest: its
@@ -72,7 +72,7 @@ impl Catalog<'_> {
         let mut unused = self.listed(share)?;
         let examined = unused.len() as u64;
         // What is garbage now may be deleted by the commits of this sweep.
-        self.strike_off_newest(&mut unused)?;
+        self.strike_off_newest(&mut unused, |garbage| !garbage.is_purged())?;
         let strike = &mut |record| {
             unused.remove(&record);
         };
@@ -84,7 +84,7 @@ impl Catalog<'_> {
             self.unpin(id)?;
             struck?;
         }
-        self.strike_off_newest(&mut unused)?;
+        self.strike_off_newest(&mut unused, |garbage| !garbage.is_purged())?;
         let deleted = unused.iter().filter(|record| self.records.delete(**record)).count();
         Ok(Swept { examined, deleted: deleted as u64 })
     }
@@ -100,7 +100,7 @@ impl Catalog<'_> {
         }
         let mut unused = self.listed(share)?;
         unused.retain(|record| !used.contains(record));
-        self.strike_off_newest(&mut unused)?;
+        self.strike_off_newest(&mut unused, |_| true)?;
         Ok(unused.len() as u64)
     }
 
@@ -129,10 +129,10 @@ impl Catalog<'_> {
         Ok(())
     }
 
-    /// Takes out what the newest root refers to beside its indexes.
-    fn strike_off_newest(&self, unused: &mut BTreeSet<RecordRef>) -> Result<()> {
+    /// Takes out what the newest root refers to beside its indexes; of the garbage, what is to be kept.
+    fn strike_off_newest(&self, unused: &mut BTreeSet<RecordRef>, is_kept: fn(&Garbage) -> bool) -> Result<()> {
         let Some(Found { state: newest, .. }) = self.newest()? else { return Ok(()) };
-        for garbage in newest.garbage()? {
+        for garbage in newest.garbage()?.into_iter().filter(is_kept) {
             unused.remove(&garbage.record);
         }
         for pin in newest.pins()? {

@@ -267,7 +267,7 @@ fn what_moves_from_one_entry_to_another_stays() {
 }
 
 #[test]
-fn what_a_purge_failed_to_delete_goes_with_the_next_changes() {
+fn what_a_purge_failed_to_delete_goes_with_a_sweep_or_the_next_changes() {
     let (store, sealer) = (MemoryStore::default(), sealer());
     let catalog = catalog(&store, &sealer, 256);
     let write = |round: u8| catalog.commit(|t| t.insert(Index::Name, Entry::new(&[round], &[round]))).unwrap();
@@ -292,12 +292,16 @@ fn what_a_purge_failed_to_delete_goes_with_the_next_changes() {
     let after = store.entries.borrow().clone();
     let deleted: Vec<_> = before.into_iter().filter(|(key, _)| !after.contains_key(key)).collect();
     assert!(deleted.len() > 40);
+    let is_left = |(key, _): &&(_, _)| store.entries.borrow().contains_key(key);
     // As after a crash, or where the store said no.
     store.entries.borrow_mut().extend(deleted.iter().cloned());
+    let interrupted = store.entries.borrow().clone();
+    sweep(&catalog);
+    assert_eq!(deleted.iter().filter(is_left).count(), 0);
+    *store.entries.borrow_mut() = interrupted;
     for round in 30..80 {
         write(round);
     }
-    let is_left = |(key, _): &&(_, _)| store.entries.borrow().contains_key(key);
     assert_eq!(deleted.iter().filter(is_left).count(), 0);
     assert_eq!(sweep(&catalog).deleted, 0);
 }

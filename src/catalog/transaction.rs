@@ -250,8 +250,8 @@ impl<'t> Transaction<'t> {
                 garbage.iter().map(|old| old.record).chain(new).partition(|record| record.kind == Kind::Node);
             doomed.extend(nodes.into_iter().chain(owned));
             let excess = doomed.len().saturating_sub(GARBAGE_MAX);
-            let old = |record: &RecordRef| Garbage { seq: 0, record: *record };
-            self.root.set_garbage(&doomed.iter().skip(excess).map(old).collect::<Vec<_>>());
+            let kept: Vec<_> = doomed.iter().skip(excess).copied().map(Garbage::purged).collect();
+            self.root.set_garbage(&kept);
             return Ok(doomed);
         }
         let is_free = |old: &Garbage| pinned.is_none_or(|pinned| old.seq <= pinned);
