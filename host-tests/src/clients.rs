@@ -1,9 +1,9 @@
 //! Programs of others in Python and JavaScript, to test against: their packages are installed on demand from the
 //! registries into `target/clients`, each in the version that is asked for.
 
+use crate::skip::found;
 use crate::world::target;
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,17 +26,6 @@ pub fn node(test: &str, packages: &[&str]) -> Option<Command> {
 pub fn program(test: &str, name: &str) -> bool {
     let asked = Command::new(name).arg("--version").output();
     found(test, asked.map_err(|error| format!("{name} cannot be run: {error}"))).is_some()
-}
-
-fn found<T>(test: &str, result: Result<T, String>) -> Option<T> {
-    let reason = match result {
-        Ok(found) => return Some(found),
-        Err(reason) => reason,
-    };
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} must not be skipped with CI=true: {reason}");
-    // Not by `eprintln!`, which the test harness catches.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
-    None
 }
 
 fn try_python(packages: &[&str]) -> Result<Command, String> {

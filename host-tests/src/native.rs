@@ -13,7 +13,7 @@ use strongroom::seal::{Keyring, Project, Sealer};
 use strongroom::secret::SecretString;
 use strongroom::store::{CompareAndSwap, KeyPage, Store, StoreError, Swap};
 use strongroom::time::Timestamp;
-use strongroom_host::keyvalue::{self, Expected, KeyValue};
+use strongroom_host::keyvalue::{self, Expected, KeyValue, Versioned};
 
 /// Every tenth credential of [`sample`] has this domain.
 pub const SAMPLE_DOMAIN: &str = "accounts.example.com";
@@ -179,21 +179,21 @@ impl Store for Bucket<'_> {
 struct Handle<'a> {
     store: &'a dyn KeyValue,
     key: String,
-    seen: Option<Option<Vec<u8>>>,
+    seen: Option<Option<Versioned>>,
 }
 
 impl CompareAndSwap for Handle<'_> {
     fn current(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = block_on(self.store.current(BUCKET, &self.key)).map_err(failed)?;
-        self.seen = Some(value.clone());
-        Ok(value)
+        let found = block_on(self.store.current(BUCKET, &self.key)).map_err(failed)?;
+        self.seen = Some(found.clone());
+        Ok(found.map(|found| found.value))
     }
 
     fn swap(self: Box<Self>, value: &[u8]) -> Result<Swap, StoreError> {
         let expected = match &self.seen {
             None => Expected::Anything,
             Some(None) => Expected::Absent,
-            Some(Some(value)) => Expected::Value(value),
+            Some(Some(found)) => Expected::Value(found),
         };
         match block_on(self.store.swap(BUCKET, &self.key, expected, value)).map_err(failed)? {
             keyvalue::Swap::Done => Ok(Swap::Stored),

@@ -21,7 +21,7 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Program {
     state: PathBuf,
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// What a run of the program left.
@@ -38,10 +38,23 @@ impl Program {
         Self { state: state.to_owned(), environment: Vec::new() }
     }
 
-    /// The same with a variable in its environment.
+    /// With the store of this URL.
     #[must_use]
-    pub fn with(mut self, variable: &'static str, value: &'static str) -> Self {
-        self.environment.push((variable, value));
+    pub fn with_store(self, url: &str) -> Self {
+        self.with("STRONGROOM_STORE", url)
+    }
+
+    /// With the key and the tokens of another instance.
+    #[must_use]
+    pub fn with_files_of(self, other: &Program) -> Self {
+        let path = |name| other.state.join(name).display().to_string();
+        self.with("STRONGROOM_KEYS_FILE", &path("master.key")).with("STRONGROOM_TOKENS_FILE", &path("tokens"))
+    }
+
+    /// With a variable in its environment.
+    #[must_use]
+    pub fn with(mut self, variable: &'static str, value: &str) -> Self {
+        self.environment.push((variable, value.to_owned()));
         self
     }
 
@@ -61,8 +74,11 @@ impl Program {
         let split = arguments.iter().position(|argument| *argument == "--exec").unwrap_or(arguments.len());
         command.args(&arguments[..split]).arg("--state-dir").arg(&self.state).args(&arguments[split..]);
         // Where a back-trace could be printed it must be seen.
-        command.env("RUST_BACKTRACE", "1").env_remove("STRONGROOM_STATE_DIR");
-        command.envs(self.environment.iter().copied());
+        command.env("RUST_BACKTRACE", "1");
+        for name in ["STATE_DIR", "STORE", "KEYS_FILE", "TOKENS_FILE"] {
+            command.env_remove(format!("STRONGROOM_{name}"));
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command
     }
 

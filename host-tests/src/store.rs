@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Mutex;
-use strongroom_host::keyvalue::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, async_trait};
+use strongroom_host::keyvalue::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, Versioned, async_trait};
 
 /// Keys per page of a listing; small, so that paging is exercised.
 const KEYS_PER_PAGE: usize = 100;
@@ -295,8 +295,8 @@ impl KeyValue for MemoryStore {
         .await
     }
 
-    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(Kind::Current, bucket, key).await
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Versioned>, StoreError> {
+        Ok(self.read(Kind::Current, bucket, key).await?.map(Versioned::from))
     }
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
@@ -305,7 +305,7 @@ impl KeyValue for MemoryStore {
             let matches = match expected {
                 Expected::Anything => true,
                 Expected::Absent => stored.is_none(),
-                Expected::Value(value) => stored == Some(value),
+                Expected::Value(found) => stored == Some(&*found.value),
             };
             if *behaviour == Behaviour::Lose {
                 return Ok(Swap::Done);
@@ -351,17 +351,17 @@ mod tests {
         });
         assert_eq!(block_on(store.set("b", "k", b"1")), Err(StoreError::Stop));
         assert_eq!(
-            block_on(store.swap("b", "k", Expected::Value(b"1"), b"2")),
+            block_on(store.swap("b", "k", Expected::Value(&b"1".to_vec().into()), b"2")),
             Ok(Swap::Done),
             "says yes, stores nothing"
         );
         assert_eq!(
-            block_on(store.swap("b", "k", Expected::Value(b"1"), b"3")),
+            block_on(store.swap("b", "k", Expected::Value(&b"1".to_vec().into()), b"3")),
             Ok(Swap::Refused),
             "says no, stores it"
         );
         assert_eq!(block_on(store.get("b", "k")).unwrap().as_deref(), Some(&b"lie"[..]));
-        assert_eq!(block_on(store.current("b", "k")).unwrap().as_deref(), Some(&b"3"[..]));
+        assert_eq!(block_on(store.current("b", "k")), Ok(Some(b"3".to_vec().into())));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard};
 use std::time::Duration;
 use strongroom_host::fill::{self, Browsers, Fills, Policies};
-use strongroom_host::keyvalue::{Expected, KeyPage, Swap, async_trait};
+use strongroom_host::keyvalue::{Expected, KeyPage, Swap, Versioned, async_trait};
 use strongroom_host::{KeyValue, Services, SqliteStore};
 use strongroom_host_tests::credentials::{Changes, NewCredential};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode, OneTimeCode};
@@ -86,7 +86,7 @@ impl KeyValue for Slow {
         self.0.increment(bucket, key, delta).await
     }
 
-    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Versioned>, StoreError> {
         let value = self.0.current(bucket, key).await;
         std::thread::sleep(Duration::from_millis(50));
         value

@@ -30,3 +30,8 @@ impl Drop for TempDir {
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
+
+/// The same where a runtime runs on this thread already.
+pub fn block_on_thread<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(|| block_on(future)).join().unwrap())
+}

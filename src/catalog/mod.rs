@@ -34,7 +34,7 @@ pub use index::{Index, PerIndex};
 pub use init::InitOptions;
 pub use node::Entry;
 pub use pin::{PinId, Pinned};
-pub use record::{Kind, RecordRef};
+pub use record::{KeySpace, Kind, RecordRef, is_written_once};
 pub use root::NODE_BYTES_DEFAULT;
 pub use snapshot::Snapshot;
 pub use sweep::{Share, Swept};

@@ -121,6 +121,14 @@ impl KeySpace {
     }
 }
 
+/// Whether a record under this key, of any project, is written once and never changed: for caches.
+pub fn is_written_once(key: &str) -> bool {
+    let mut parts = key.split('.');
+    let (format, _tag, kind, random) = (parts.next(), parts.next(), parts.next(), parts.next());
+    let [letter] = kind.unwrap_or_default().as_bytes() else { return false };
+    format == Some("sr1") && random.is_some() && Kind::from_letter(*letter).is_some_and(|kind| kind != Kind::Claim)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,16 +40,17 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         _ => arguments.request,
     };
     let log = arguments.log.start();
-    let setup = open_prepared(&arguments.common, Begin::IfNew)?;
-    let start = Instant::now();
-    let answer = block_on(async {
+    let (answer, duration, credential) = block_on(async {
+        let setup = open_prepared(&arguments.common, Begin::IfNew).await?;
+        let start = Instant::now();
         let mut instance = setup.instance().await?;
         let manage = instance.exports.strongroom_vault_manage();
         let answer = manage.call_manage(instance.store.call(), &request).await;
-        answer.map_err(plain).context("the component broke off")
+        let answer = answer.map_err(plain).context("the component broke off")?;
+        let duration = start.elapsed();
+        let credential = credential(&setup, &request, &answer).await;
+        Ok((answer, duration, credential))
     })?;
-    let duration = start.elapsed();
-    let credential = credential(&setup, &request, &answer);
     let (route, status) = (route(&request), status(&answer));
     let (token, id) = (None, &access_log::new_id());
     Access { method: "call", route, status, duration, token, credential: credential.as_deref(), id }.log();
@@ -85,7 +86,7 @@ fn status(answer: &Result<String, String>) -> u16 {
 
 /// The id of the credential that the request was about. If neither request nor answer says it, as with a code by name,
 /// it is looked up.
-fn credential(setup: &Setup, request: &str, answer: &Result<String, String>) -> Option<String> {
+async fn credential(setup: &Setup, request: &str, answer: &Result<String, String>) -> Option<String> {
     let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let request = parsed(request);
     let named = request["id_or_name"].as_str();
@@ -95,5 +96,5 @@ fn credential(setup: &Setup, request: &str, answer: &Result<String, String>) -> 
     if known.is_some() {
         return known.map(str::to_owned);
     }
-    setup.id_of(named?)
+    setup.id_of(named?).await
 }

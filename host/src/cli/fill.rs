@@ -85,14 +85,15 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         timeout: Duration::from_secs(arguments.timeout),
         exclusive: arguments.exclusive,
     };
-    let setup = open_prepared(&arguments.common, Begin::No)?;
-    // What could not be recorded is said. The line of the login would only repeat the answer.
-    let _log = Log::start(true, LogFormat::Text);
     let asked = fill::Arguments { credential: arguments.credential, browser: None, request };
     // A browser that is named by its address has no name; the audit calls the caller the host.
     let login = Login { browser, browser_name: None, caller: "host".to_owned(), policies, place: None };
-    let result =
-        block_on(async { Ok(fill::fill(setup.component.clone(), setup.services.clone(), login, asked).await) })?;
+    let result = block_on(async {
+        let setup = open_prepared(&arguments.common, Begin::No).await?;
+        // What could not be recorded is said. The line of the login would only repeat the answer.
+        let _log = Log::start(true, LogFormat::Text);
+        Ok(fill::fill(setup.component.clone(), setup.services.clone(), login, asked).await)
+    })?;
     match result {
         Ok(answer) => {
             line(&pretty(&answer.to_json().to_string()))?;

@@ -70,8 +70,8 @@ pub struct AuditArguments {
 
 /// Prints a line of JSON for each version, newest first.
 pub fn history(arguments: HistoryArguments) -> Result<ExitCode> {
-    let setup = arguments.common.open()?;
     let found = block_on(async {
+        let setup = arguments.common.open().await?;
         match &arguments.credential {
             Some(credential) => {
                 let mut instance = setup.instance().await?;
@@ -111,8 +111,8 @@ async fn deleted(setup: &Setup) -> Result<Vec<Credential>> {
 }
 
 pub fn restore(arguments: RestoreArguments) -> Result<ExitCode> {
-    let setup = arguments.common.open()?;
     let restored = block_on(async {
+        let setup = arguments.common.open().await?;
         let mut instance = setup.instance().await?;
         let history = instance.exports.strongroom_vault_history();
         let call = history.call_restore(instance.store.call(), &arguments.credential, arguments.version, None);
@@ -123,35 +123,42 @@ pub fn restore(arguments: RestoreArguments) -> Result<ExitCode> {
 }
 
 pub fn purge(arguments: PurgeArguments) -> Result<ExitCode> {
-    let setup = arguments.common.open()?;
     let said = block_on(async {
-        let Some(credential) = &arguments.credential else {
-            let mut gone = 0;
-            loop {
+        let setup = arguments.common.open().await?;
+        let said = match &arguments.credential {
+            Some(credential) => {
                 let mut instance = setup.instance().await?;
                 let maintenance = instance.exports.strongroom_vault_maintenance();
-                let step = answer(maintenance.call_purge_deleted(instance.store.call()).await);
-                let (some, has_more) = step.map_err(|error| setup.explain(error))?;
-                gone += some;
-                if !has_more {
-                    return Ok(format!("{gone} deleted credentials are gone for good"));
-                }
+                let purged = answer(maintenance.call_purge(instance.store.call(), credential, None).await);
+                format!("{} is gone for good", purged.map_err(|error| setup.explain(error))?)
             }
+            None => format!("{} deleted credentials are gone for good", purge_deleted(&setup).await?),
         };
-        let mut instance = setup.instance().await?;
-        let maintenance = instance.exports.strongroom_vault_maintenance();
-        let purged = answer(maintenance.call_purge(instance.store.call(), credential, None).await);
-        Ok(format!("{} is gone for good", purged.map_err(|error| setup.explain(error))?))
+        // A server beside this may keep the log from being emptied for a while.
+        setup.store.settle()?;
+        Ok(said)
     })?;
-    // A server beside this may keep the log from being emptied for a while.
-    setup.store.checkpoint()?;
     line(&said)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// How many there were.
+async fn purge_deleted(setup: &Setup) -> Result<u64> {
+    let mut gone = 0;
+    loop {
+        let mut instance = setup.instance().await?;
+        let maintenance = instance.exports.strongroom_vault_maintenance();
+        let step = answer(maintenance.call_purge_deleted(instance.store.call()).await);
+        let (some, has_more) = step.map_err(|error| setup.explain(error))?;
+        gone += some;
+        if !has_more {
+            return Ok(gone);
+        }
+    }
+}
+
 /// Prints a line of JSON for each event, newest first.
 pub fn audit(arguments: AuditArguments) -> Result<ExitCode> {
-    let setup = arguments.common.open()?;
     let milliseconds = |seconds: Option<u64>| seconds.map(|seconds| seconds.saturating_mul(1000));
     let mut query = AuditQuery {
         credential: arguments.credential,
@@ -162,6 +169,7 @@ pub fn audit(arguments: AuditArguments) -> Result<ExitCode> {
         cursor: None,
     };
     block_on(async {
+        let setup = arguments.common.open().await?;
         loop {
             let mut instance = setup.instance().await?;
             let maintenance = instance.exports.strongroom_vault_maintenance();

@@ -32,18 +32,20 @@ pub struct ResetArguments {
 }
 
 pub fn init(arguments: InitArguments) -> Result<ExitCode> {
-    let mut setup = arguments.common.open_or(if arguments.force { Begin::OverLoss } else { Begin::IfNew }, false)?;
-    let made = block_on(async {
+    let (made, place) = block_on(async {
+        let begin = if arguments.force { Begin::OverLoss } else { Begin::IfNew };
+        let mut setup = arguments.common.open_or(begin, false).await?;
         let mut instance = setup.instance().await?;
         let maintenance = instance.exports.strongroom_vault_maintenance();
         let made = maintenance.call_init(instance.store.call(), arguments.force, arguments.node_bytes).await;
-        answer(made).map_err(|error| setup.explain(error))
+        let made = answer(made).map_err(|error| setup.explain(error))?;
+        setup.state.remember_store(&*setup.store)?;
+        Ok((made, setup.state.store_place()))
     })?;
-    setup.state.remember_store(&setup.store)?;
     let project = &arguments.common.project;
     line(&match made {
-        true => format!("the store in {} is ready for project {project}", setup.state.path().display()),
-        false => format!("the store in {} was ready for project {project} already", setup.state.path().display()),
+        true => format!("the store in {place} is ready for project {project}"),
+        false => format!("the store in {place} was ready for project {project} already"),
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -52,8 +54,8 @@ pub fn init(arguments: InitArguments) -> Result<ExitCode> {
 const BEGINNINGS: u32 = 3;
 
 pub fn verify(common: Common) -> Result<ExitCode> {
-    let setup = common.open()?;
     let report = block_on(async {
+        let setup = common.open().await?;
         let mut beginning = 1;
         let mut next: Option<String> = None;
         loop {
@@ -91,8 +93,8 @@ pub fn verify(common: Common) -> Result<ExitCode> {
 }
 
 pub fn sweep(common: Common) -> Result<ExitCode> {
-    let setup = common.open()?;
     let swept = block_on(async {
+        let setup = common.open().await?;
         let mut next: Option<String> = None;
         loop {
             let mut instance = setup.instance().await?;
@@ -101,12 +103,12 @@ pub fn sweep(common: Common) -> Result<ExitCode> {
             let step = answer(maintenance.call_sweep(instance.store.call(), next.as_deref()).await)
                 .map_err(|error| setup.explain(error))?;
             if step.next.is_none() {
+                setup.store.settle()?;
                 return Ok(step);
             }
             next = step.next;
         }
     })?;
-    setup.store.checkpoint()?;
     line(&format!(
         "{} records looked at, {} deleted; {} versions and deleted credentials were over their time",
         swept.examined, swept.deleted, swept.expired
@@ -116,8 +118,8 @@ pub fn sweep(common: Common) -> Result<ExitCode> {
 
 /// The time step of now counts as the newest that was given; steps that were given lately are not given again.
 pub fn reset_exclusive(arguments: ResetArguments) -> Result<ExitCode> {
-    let setup = arguments.common.open()?;
     let available_at = block_on(async {
+        let setup = arguments.common.open().await?;
         let mut instance = setup.instance().await?;
         let maintenance = instance.exports.strongroom_vault_maintenance();
         let reset = maintenance.call_reset_exclusive(instance.store.call(), &arguments.credential).await;

@@ -3,6 +3,7 @@
 mod browsers;
 mod call;
 mod clients;
+mod copy;
 mod fill;
 mod history;
 mod log;
@@ -15,10 +16,13 @@ mod setup;
 mod supply;
 mod token;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use strongroom_host::Result;
+use strongroom_host::keyvalue::StoreUrl;
+use strongroom_host::state::Sources;
+use strongroom_host::{Result, StateDir};
 
 /// A credential vault for AI agents and browser automation.
 #[derive(Parser)]
@@ -49,6 +53,8 @@ enum Command {
     Verify(Common),
     /// Delete what is over its time, and records that interrupted writers left behind
     Sweep(Common),
+    /// Copy a project from one store to another, sealed as it is
+    Copy(copy::Arguments),
     /// Show the versions of a credential that can be restored, or what was deleted
     History(history::HistoryArguments),
     /// Make a version current again, or bring back what was deleted
@@ -63,11 +69,62 @@ enum Command {
 
 /// Where the vault is.
 #[derive(Args)]
-struct Common {
+struct Place {
     /// Directory of the store, its master key and its tokens [default: $STRONGROOM_STATE_DIR, else
     /// $XDG_DATA_HOME/strongroom, else ~/.local/share/strongroom]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+
+    /// Store to use: `sqlite:` is a file in the state directory; `postgres://USER@HOST,HOST/DATABASE` and
+    /// `etcd://HOST,HOST,HOST` are for several instances. `@FILE`: the URL is in a file, where passwords belong: other users
+    /// of the machine can see arguments [default: $STRONGROOM_STORE, else sqlite:]
+    #[arg(long, value_name = "URL|@FILE")]
+    store: Option<String>,
+
+    /// File of the master key, which is never made; the same for all instances on one store [default:
+    /// $STRONGROOM_KEYS_FILE, else master.key in the state directory]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+
+    /// File of the tokens; the same for all instances on one store [default: $STRONGROOM_TOKENS_FILE, else tokens in the
+    /// state directory]
+    #[arg(long, value_name = "FILE")]
+    tokens_file: Option<PathBuf>,
+}
+
+impl Place {
+    fn state_dir(&self) -> Result<PathBuf> {
+        self.state_dir.clone().map_or_else(StateDir::default_path, Ok)
+    }
+
+    fn sources(&self) -> Result<Sources> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let file = |given: &Option<PathBuf>, name| given.clone().or_else(|| variable(name).map(PathBuf::from));
+        let store = match (&self.store, variable("STRONGROOM_STORE")) {
+            (Some(url), _) => read_store_url(url)?,
+            (None, Some(url)) => read_store_url(url.to_str().context("STRONGROOM_STORE is not UTF-8")?)?,
+            (None, None) => StoreUrl::default(),
+        };
+        Ok(Sources {
+            store,
+            key_file: file(&self.key_file, "STRONGROOM_KEYS_FILE"),
+            tokens_file: file(&self.tokens_file, "STRONGROOM_TOKENS_FILE"),
+        })
+    }
+}
+
+/// A URL, or the file that it is in.
+fn read_store_url(text: &str) -> Result<StoreUrl> {
+    let Some(file) = text.strip_prefix('@') else { return StoreUrl::parse(text) };
+    let url = std::fs::read_to_string(file).with_context(|| format!("--store: {file} cannot be read"))?;
+    StoreUrl::parse(url.trim())
+}
+
+/// What all commands have that work on a vault.
+#[derive(Args)]
+struct Common {
+    #[command(flatten)]
+    place: Place,
 
     /// Component to run instead of the one in this program
     #[arg(long, value_name = "FILE")]
@@ -104,6 +161,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Init(arguments) => maintain::init(arguments),
         Command::Verify(common) => maintain::verify(common),
         Command::Sweep(common) => maintain::sweep(common),
+        Command::Copy(arguments) => copy::run(arguments),
         Command::History(arguments) => history::history(arguments),
         Command::Restore(arguments) => history::restore(arguments),
         Command::Purge(arguments) => history::purge(arguments),

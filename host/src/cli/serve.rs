@@ -2,7 +2,7 @@
 
 use super::log::{Log, LogFormat, report_dropped};
 use super::output::line;
-use super::setup::{Begin, Setup};
+use super::setup::{Begin, DEFAULT_CACHE_BYTES, Setup};
 use super::{Common, clients};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -46,6 +46,11 @@ pub struct Arguments {
     #[arg(long, value_name = "CALLS", default_value = "60")]
     supply_limit: u32,
 
+    /// Bytes that are kept in memory of what never changes, sealed as it is, where the store is across a network; 0 for
+    /// none
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_CACHE_BYTES)]
+    cache_bytes: usize,
+
     /// Log failures only, not every request
     #[arg(long)]
     quiet: bool,
@@ -73,8 +78,9 @@ async fn serve(arguments: Arguments, dropped: ErrorCounter) -> Result<()> {
     // The address first: a second server must not get as far as the store.
     let (listener, place) = listen(&arguments).await?;
     let (browsers, policies) = arguments.login.read()?;
-    let mut setup = arguments.common.open_or(Begin::IfNew, true)?;
+    let mut setup = arguments.common.open_or(Begin::IfNew, true).await?;
     setup.prepare().await?;
+    setup.cache(arguments.cache_bytes);
     setup.store.mark_in_use()?;
     greet(&setup, &place)?;
     let variable = |name| std::env::var(name).unwrap_or_default();
@@ -150,15 +156,24 @@ fn greet(setup: &Setup, place: &Place) -> Result<()> {
     };
     let (admin, agent) = (setup.state.admin_token_path(), setup.state.agent_token_path());
     line(&format!("Strongroom listens on {shown}"))?;
-    line(&format!("  token       {} (for agents: list, get, codes)", agent.display()))?;
-    line(&format!("  token       {} (for you: everything)", admin.display()))?;
+    if setup.state.has_own_tokens() {
+        line(&format!("  token       {} (for agents: list, get, codes)", agent.display()))?;
+        line(&format!("  token       {} (for you: everything)", admin.display()))?;
+    } else {
+        line(&format!("  tokens      {}", setup.state.tokens_path().display()))?;
+    }
     line(&format!("  master key  {}", setup.state.master_key_path().display()))?;
+    if setup.state.is_store_remote() {
+        line(&format!("  store       {}", setup.state.store_place()))?;
+    }
     if setup.state.is_new {
         line("")?;
         line(
             "The master key was made just now. Without it nothing in the store can be read, by anybody, ever: keep a",
         )?;
         line("copy of it, in another place than the copies of the store.")?;
+    }
+    if setup.state.is_new && setup.state.has_own_tokens() {
         line("")?;
         line("Store a credential, and read its current one-time code:")?;
         // On standard input, because other users of the machine can see arguments.
@@ -186,7 +201,11 @@ fn greet_clients(setup: &Setup, url: &str) -> Result<()> {
             "MCP clients that start the program themselves (over HTTP: `strongroom token new --name agent --scopes read,totp`):",
         )?;
     }
-    line(&clients::over_stdio(setup.state.path(), "read,totp", "default"))
+    line(&clients::over_stdio(setup.state.path(), "read,totp", "default"))?;
+    if setup.state.is_store_remote() {
+        line("  (in each of them with STRONGROOM_STORE in the environment, or --store @FILE)")?;
+    }
+    Ok(())
 }
 
 /// A limit of the size of files is a full disk: the write fails, and the process goes on. Holds as long as what is

@@ -2,7 +2,7 @@
 //! ended, so the session goes on, its calls say what is missing, and the first one after that was seen to succeeds.
 
 use super::Common;
-use super::setup::Setup;
+use super::setup::{DEFAULT_CACHE_BYTES, Setup};
 use std::sync::Arc;
 use strongroom::access::Grant;
 use strongroom::settings;
@@ -24,8 +24,9 @@ impl Session {
     /// Opens the vault, unless that was done.
     pub async fn setup(&self) -> Result<&Setup> {
         let open = async || {
-            let mut setup = self.common.open()?;
+            let mut setup = self.common.open().await?;
             setup.prepare().await?;
+            setup.cache(DEFAULT_CACHE_BYTES);
             setup.services.config = Arc::new(OnBehalf { caller: self.caller.clone(), config: setup.config.clone() });
             Ok(setup)
         };

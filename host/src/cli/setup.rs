@@ -3,16 +3,23 @@
 use super::Common;
 use anyhow::{Context, ensure};
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use strongroom::error::Code;
 use strongroom::http::status;
 use strongroom_host::bindings::vault::Vault;
 use strongroom_host::bindings::vault::exports::strongroom::vault::types::{Error as VaultError, ErrorCode};
-use strongroom_host::{Component, Engine, Instance, Result, Services, SqliteStore, StateConfig, StateDir, SystemClock};
+use strongroom_host::keyvalue::{Cached, VaultStore};
+use strongroom_host::{Component, Engine, Instance, Result, Services, StateConfig, StateDir, SystemClock};
 
 /// The component that was built with this program; empty if there was none.
 static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/strongroom.wasm"));
+
+/// What is kept of a store across a network: the indexes of some 10^5 credentials.
+pub const DEFAULT_CACHE_BYTES: usize = 64 << 20;
+
+/// How long the first start of another instance may take until the root is there.
+const FIRST_START_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a command begins a vault where there is none.
 #[derive(Clone, Copy)]
@@ -29,33 +36,29 @@ pub enum Begin {
 pub struct Setup {
     pub state: StateDir,
     pub config: Arc<StateConfig>,
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn VaultStore>,
     pub component: Component,
     pub services: Services,
 }
 
 impl Common {
-    pub fn state_dir(&self) -> Result<PathBuf> {
-        self.state_dir.clone().map_or_else(StateDir::default_path, Ok)
-    }
-
     /// Opens a vault that was begun.
-    pub fn open(&self) -> Result<Setup> {
-        self.open_or(Begin::No, false)
+    pub async fn open(&self) -> Result<Setup> {
+        self.open_or(Begin::No, false).await
     }
 
     /// Opens everything. Nothing is made if the component is missing. `whole` has the structure of the store's file checked
     /// first.
-    pub fn open_or(&self, begin: Begin, whole: bool) -> Result<Setup> {
+    pub async fn open_or(&self, begin: Begin, whole: bool) -> Result<Setup> {
         let wasm = self.wasm()?;
-        let path = self.state_dir()?;
+        let (path, sources) = (self.place.state_dir()?, self.place.sources()?);
         let state = match begin {
-            Begin::No => StateDir::open(&path),
-            Begin::IfNew => StateDir::open_or_begin(&path),
-            Begin::OverLoss => StateDir::open_over_loss(&path),
+            Begin::No => StateDir::open(&path, &sources),
+            Begin::IfNew => StateDir::open_or_begin(&path, &sources),
+            Begin::OverLoss => StateDir::open_over_loss(&path, &sources),
         }?;
         let config = Arc::new(state.config(&self.project)?);
-        let store = Arc::new(state.open_store(whole)?);
+        let store = state.open_store(whole).await?;
         let engine = Engine::new(Some(&state.cache_path()))?;
         let component = Component::load(&engine, &wasm)?;
         let services = Services { store: store.clone(), config: config.clone(), clock: Arc::new(SystemClock) };
@@ -80,6 +83,14 @@ impl Common {
 }
 
 impl Setup {
+    /// Keeps so many bytes of what never changes, where the store is across a network.
+    pub fn cache(&mut self, bytes: usize) {
+        if self.state.is_store_remote() && bytes > 0 {
+            self.store = Arc::new(Cached::new(self.store.clone(), bytes));
+            self.services.store = self.store.clone();
+        }
+    }
+
     /// A fresh instance.
     pub async fn instance(&self) -> Result<Instance<Vault>> {
         self.component.vault(&self.services).await
@@ -87,21 +98,30 @@ impl Setup {
 
     /// Prepares the store for the project if it is new, and makes sure that the master key is the right one.
     pub async fn prepare(&mut self) -> Result<()> {
-        let mut instance = self.instance().await?;
-        let made = instance.exports.strongroom_vault_maintenance().call_init(instance.store.call(), false, None).await;
-        match answer(made) {
-            Ok(_) => self.state.remember_store(&self.store),
-            Err(error) => Err(self.explain(error)),
+        let start = Instant::now();
+        loop {
+            let mut instance = self.instance().await?;
+            let maintenance = instance.exports.strongroom_vault_maintenance();
+            match answer(maintenance.call_init(instance.store.call(), false, None).await) {
+                Ok(_) => return self.state.remember_store(&*self.store),
+                // Another instance that starts for the first time may be writing the root right now.
+                Err(Failure::Vault(error))
+                    if error.code == ErrorCode::StorageUninitialised
+                        && self.state.is_store_remote()
+                        && start.elapsed() < FIRST_START_PATIENCE =>
+                {
+                    tokio::time::sleep(FIRST_START_PATIENCE / 50).await;
+                }
+                Err(error) => return Err(self.explain(error)),
+            }
         }
     }
 
     /// The id of a credential, if there is such a one.
-    pub fn id_of(&self, id_or_name: &str) -> Option<String> {
-        let found = block_on(async {
-            let mut instance = self.instance().await?;
-            let credentials = instance.exports.strongroom_vault_credentials();
-            answer(credentials.call_get(instance.store.call(), id_or_name).await).map_err(|error| self.explain(error))
-        });
+    pub async fn id_of(&self, id_or_name: &str) -> Option<String> {
+        let mut instance = self.instance().await.ok()?;
+        let credentials = instance.exports.strongroom_vault_credentials();
+        let found = answer(credentials.call_get(instance.store.call(), id_or_name).await);
         found.ok().map(|credential| credential.id)
     }
 
@@ -155,8 +175,8 @@ pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// Opens the vault and prepares its store.
-pub fn open_prepared(common: &Common, begin: Begin) -> Result<Setup> {
-    let mut setup = common.open_or(begin, false)?;
-    block_on(setup.prepare())?;
+pub async fn open_prepared(common: &Common, begin: Begin) -> Result<Setup> {
+    let mut setup = common.open_or(begin, false).await?;
+    setup.prepare().await?;
     Ok(setup)
 }

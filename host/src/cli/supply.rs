@@ -58,20 +58,20 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let log = arguments.log.start();
-    let setup = open_prepared(&arguments.common, Begin::No)?;
-    let start = Instant::now();
     let supplied = block_on(async {
+        let setup = open_prepared(&arguments.common, Begin::No).await?;
+        let start = Instant::now();
         let mut instance = setup.instance().await?;
         let supply = instance.exports.strongroom_vault_supply();
         let options = CodeOptions { min_valid_seconds: arguments.min_valid_seconds, exclusive: arguments.exclusive };
         let (id_or_name, origin) = (&arguments.id_or_name, &arguments.origin);
         let supplied = supply.call_supply(instance.store.call(), id_or_name, origin, Some(options)).await;
-        Ok(answer(supplied))
+        let supplied = answer(supplied);
+        report(&setup, id_or_name, &supplied, start.elapsed()).await;
+        supplied.map_err(|error| setup.explain(error))
     })?;
-    report(&setup, &arguments.id_or_name, &supplied, start.elapsed());
-    let supplied = supplied.map_err(|error| setup.explain(error))?;
     // The vault is closed before a program runs that may take long.
-    drop((setup, log));
+    drop(log);
 
     let [program, rest @ ..] = arguments.exec.as_slice() else { bail!("--exec needs a program") };
     let mut command = process::Command::new(program);
@@ -97,10 +97,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// Leaves the line that a release over HTTP leaves.
-fn report(setup: &Setup, id_or_name: &str, supplied: &Result<Supplied, Failure>, duration: Duration) {
+async fn report(setup: &Setup, id_or_name: &str, supplied: &Result<Supplied, Failure>, duration: Duration) {
     let (status, credential) = match supplied {
         Ok(supplied) => (200, Some(supplied.id.clone())),
-        Err(Failure::Vault(error)) => (status_of(error.code), setup.id_of(id_or_name)),
+        Err(Failure::Vault(error)) => (status_of(error.code), setup.id_of(id_or_name).await),
         Err(Failure::Host(_)) => (500, None),
     };
     let id = &access_log::new_id();
@@ -141,7 +141,11 @@ fn to_variables(supplied: &Supplied) -> Result<BTreeMap<String, String>> {
 }
 
 fn is_ours(name: &std::ffi::OsStr) -> bool {
-    name == CODE_VARIABLE || name == CODE_LIFE_VARIABLE || name.as_encoded_bytes().starts_with(VALUE_PREFIX.as_bytes())
+    // The password of the store can stand in the first.
+    name == "STRONGROOM_STORE"
+        || name == CODE_VARIABLE
+        || name == CODE_LIFE_VARIABLE
+        || name.as_encoded_bytes().starts_with(VALUE_PREFIX.as_bytes())
 }
 
 /// `STRONGROOM_VALUE_` and the field's name in capitals, with `_` for everything but letters and digits.

@@ -1,10 +1,10 @@
 //! `strongroom token`: the bearer tokens of the server on this state directory.
 
-use super::clients;
 use super::output::line;
+use super::{Place, clients};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use strongroom::access::is_word;
@@ -19,16 +19,9 @@ pub enum Command {
     /// Make a token; its text is printed once and kept nowhere
     New(NewArguments),
     /// List the tokens
-    List(StateArguments),
+    List(Place),
     /// Remove a token; it stops working at once
     Revoke(RevokeArguments),
-}
-
-#[derive(Args)]
-pub struct StateArguments {
-    /// Directory of the vault [default: as with serve]
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -59,7 +52,7 @@ pub struct NewArguments {
     credentials: Vec<String>,
 
     #[command(flatten)]
-    state: StateArguments,
+    place: Place,
 }
 
 #[derive(Args)]
@@ -68,12 +61,12 @@ pub struct RevokeArguments {
     name: String,
 
     #[command(flatten)]
-    state: StateArguments,
+    place: Place,
 }
 
-impl StateArguments {
+impl Place {
     fn open(&self) -> Result<StateDir> {
-        StateDir::open(&self.state_dir.clone().map_or_else(StateDir::default_path, Ok)?)
+        StateDir::open(&self.state_dir()?, &self.sources()?)
     }
 }
 
@@ -113,7 +106,7 @@ fn new(arguments: NewArguments) -> Result<()> {
     let entry = Entry { grant, project, hash: strongroom::access::hash(&text) };
     // What is written must be what is read again.
     Entry::parse(&entry.to_string()).map_err(|rule| anyhow!("a token {rule}"))?;
-    let state = arguments.state.open()?;
+    let state = arguments.place.open()?;
     state.change_tokens(|entries| {
         let is_taken = entries.0.iter().any(|other| other.grant.name == entry.grant.name);
         ensure!(!is_taken, "there is a token of this name already");
@@ -148,8 +141,8 @@ fn some_if_any<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-fn list(arguments: StateArguments) -> Result<()> {
-    for entry in arguments.open()?.tokens()?.0 {
+fn list(place: Place) -> Result<()> {
+    for entry in place.open()?.tokens()?.0 {
         let Entry { grant, project, .. } = &entry;
         let expiry = match grant.expiry {
             None => "never expires".to_owned(),
@@ -171,7 +164,7 @@ fn list(arguments: StateArguments) -> Result<()> {
 }
 
 fn revoke(arguments: RevokeArguments) -> Result<()> {
-    arguments.state.open()?.change_tokens(|entries| {
+    arguments.place.open()?.change_tokens(|entries| {
         let before = entries.0.len();
         entries.0.retain(|entry| entry.grant.name != arguments.name);
         ensure!(entries.0.len() < before, "there is no token of this name");

@@ -1,13 +1,30 @@
 //! Where a vault's records live on the host side: one trait, and the engines behind it.
 
+mod cached;
+pub mod copy;
+#[cfg(feature = "etcd")]
+mod etcd;
+mod identity;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "etcd"))]
+mod remote;
 mod sqlite;
 mod turns;
+mod url;
 pub(crate) mod wasi;
 
 pub use async_trait::async_trait;
-pub(crate) use sqlite::new_store_id;
-pub use sqlite::{DATABASE_FILE, Identity, SqliteStore};
+pub use cached::Cached;
+#[cfg(feature = "etcd")]
+pub use etcd::EtcdStore;
+pub use identity::Identity;
+pub(crate) use identity::random as new_store_id;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+pub use sqlite::{DATABASE_FILE, SqliteStore};
 pub use turns::{Turn, Turns};
+pub use url::StoreUrl;
 
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +47,20 @@ pub enum StoreError {
     Stop,
 }
 
+/// What a key held when it was looked at, for a later swap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    pub value: Vec<u8>,
+    /// What the engine calls this state of the key, if it counts its changes; 0 where a swap compares the bytes.
+    pub version: u64,
+}
+
+impl From<Vec<u8>> for Versioned {
+    fn from(value: Vec<u8>) -> Self {
+        Self { value, version: 0 }
+    }
+}
+
 /// What a swap compares the stored value with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected<'a> {
@@ -37,8 +68,8 @@ pub enum Expected<'a> {
     Anything,
     /// The key must be absent.
     Absent,
-    /// The key must hold exactly these bytes.
-    Value(&'a [u8]),
+    /// The key must be as it was: hold exactly these bytes, and where versions are counted be of this version.
+    Value(&'a Versioned),
 }
 
 /// How a swap ended.
@@ -105,8 +136,23 @@ pub trait KeyValue: Send + Sync {
 
     /// The newest value, for a later [`swap`](Self::swap). What it shows can't be taken back: a store on several
     /// machines makes it durable first.
-    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Versioned>, StoreError>;
 
     /// Stores the value if the key is as expected.
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError>;
+}
+
+/// A store that a vault can be begun in. It has an id for good, by which the state directory knows it.
+pub trait VaultStore: KeyValue {
+    fn id(&self) -> &str;
+
+    /// Called when a server begins to work on the store.
+    fn mark_in_use(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Called when a vault was begun in the store: what was written until now must not depend on anything beside it.
+    fn settle(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }

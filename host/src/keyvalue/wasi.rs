@@ -1,6 +1,6 @@
 //! `wasi:keyvalue` for the component, over whatever store the instance was given.
 
-use super::{Expected, StoreError, Swap};
+use super::{Expected, StoreError, Swap, Versioned};
 use crate::bindings::vault::wasi::keyvalue::{atomics, store};
 use crate::instance::State;
 use crate::report;
@@ -18,7 +18,7 @@ pub struct Cas {
     bucket: Arc<str>,
     key: String,
     /// What `current` returned last; `None` before the first call.
-    seen: Option<Option<Vec<u8>>>,
+    seen: Option<Option<Versioned>>,
 }
 
 impl Cas {
@@ -26,7 +26,7 @@ impl Cas {
         match &self.seen {
             None => Expected::Anything,
             Some(None) => Expected::Absent,
-            Some(Some(value)) => Expected::Value(value),
+            Some(Some(seen)) => Expected::Value(seen),
         }
     }
 }
@@ -158,11 +158,11 @@ impl atomics::HostCas for State {
 
     async fn current(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
         let handle = self.table.get(&cas)?;
-        let value = answer(self.services.store.current(&handle.bucket, &handle.key).await)?;
-        if let Ok(value) = &value {
-            self.table.get_mut(&cas)?.seen = Some(value.clone());
+        let found = answer(self.services.store.current(&handle.bucket, &handle.key).await)?;
+        if let Ok(found) = &found {
+            self.table.get_mut(&cas)?.seen = Some(found.clone());
         }
-        Ok(value)
+        Ok(found.map(|found| found.map(|found| found.value)))
     }
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {

@@ -11,9 +11,13 @@
 //! | `cache/` | 0700 | compiled components; can be deleted |
 //! | `lock` | 0600 | held while the files above are made or changed |
 //!
+//! Several instances on a store of other machines have a directory each. Master key and tokens are then files that are the
+//! same for all ([`Sources`]), and are not made here.
+//!
 //! The directory and the files must be ours, and nobody else's to write ([`trust`]).
 
 mod settings;
+mod sources;
 mod store;
 mod trust;
 
@@ -24,6 +28,7 @@ use anyhow::{Context, bail, ensure};
 use base64ct::{Base64UrlUnpadded, Encoding};
 pub use settings::StateConfig;
 use settings::{TokensFile, read_tokens};
+pub use sources::Sources;
 use std::path::{Path, PathBuf};
 use store::Known;
 use strongroom::access;
@@ -35,7 +40,10 @@ pub const BUCKET: &str = "default";
 /// A state directory that is complete: it has a master key, and knows of a store.
 pub struct StateDir {
     path: PathBuf,
+    sources: Sources,
     known: Known,
+    /// Whether a vault may be begun in a store that has none.
+    may_begin: bool,
     /// Whether this call made the master key.
     pub is_new: bool,
 }
@@ -50,47 +58,39 @@ impl StateDir {
             .context("there is no home directory: name a directory with --state-dir")
     }
 
-    /// Opens a state directory in which a vault was begun.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Opens a state directory in which a vault was begun, or one for a vault whose key is elsewhere.
+    pub fn open(path: &Path, sources: &Sources) -> Result<Self> {
         let key = path.join("master.key");
+        let has_store = match sources.store.directory(path) {
+            Some(directory) => store::exists(directory),
+            None => sources.key_file.is_some() || Known::read(path)?.is_some(),
+        };
         ensure!(
-            key.exists() || store::exists(path),
+            key.exists() || has_store,
             "there is no vault in {}: if that is the right place, `strongroom init --state-dir {}` begins one",
             path.display(),
             quoted(path)
         );
-        Self::open_or_begin(path)
+        Ok(Self { may_begin: false, ..Self::open_or_begin(path, sources)? })
     }
 
     /// Opens a state directory; in an empty or missing one a vault is begun. A master key is never made over an existing
     /// store, nor a store beside an existing key.
-    pub fn open_or_begin(path: &Path) -> Result<Self> {
+    pub fn open_or_begin(path: &Path, sources: &Sources) -> Result<Self> {
         trust::create_directory(path)?;
         let path = path.canonicalize().with_context(|| format!("{} cannot be opened", path.display()))?;
         trust::check_directory(&path)?;
         let _lock = trust::lock(&path.join("lock"))?;
-        let has_key = path.join("master.key").exists();
-        let (known, is_new) = match (has_key, store::exists(&path), Known::read(&path)?) {
-            (true, _, Some(known)) => (known, false),
-            (true, true, None) => (Known::Brought(Known::new_id()?), false),
-            (true, false, None) | (false, false, Some(Known::Is(_))) => bail!(
-                "there is no {}, though there was a vault here: put it back from a backup, with its -wal file if there \
-                 is one, and with its master.key. If it is lost for good, `strongroom init --force` starts an EMPTY \
-                 vault beside an existing key",
-                store::path(&path).display()
-            ),
-            (false, true, _) => bail!(
-                "{} is missing, and without it the store beside it cannot be read: put the key back from its backup",
-                path.join("master.key").display()
-            ),
-            // Also after a first start that broke off.
-            (false, false, known) => {
-                let known = known.map_or_else(|| Known::new_id().map(Known::Beginning), Ok)?;
-                known.write(&path)?;
-                (known, true)
-            }
+        let has_key = sources.key_file.is_some() || path.join("master.key").exists();
+        let known = Known::read(&path)?;
+        let (known, is_new) = match sources.store.directory(&path) {
+            Some(directory) => known_of_file(&path, directory, has_key, known)?,
+            None => known_of_others(&path, sources, has_key, known)?,
         };
-        let state = Self { path, known, is_new };
+        if is_new {
+            known.write(&path)?;
+        }
+        let state = Self { path, sources: sources.clone(), known, may_begin: true, is_new };
         if is_new {
             state.make_master_key()?;
         }
@@ -101,20 +101,22 @@ impl StateDir {
     }
 
     /// Like [`open_or_begin`](Self::open_or_begin), where the store was lost: whatever is there, or is made now, will do.
-    pub fn open_over_loss(path: &Path) -> Result<Self> {
-        let key = path.join("master.key");
-        if key.exists() {
-            let known = if store::exists(path) { Known::Brought } else { Known::Beginning }(Known::new_id()?);
-            let state = Self { path: path.canonicalize()?, known, is_new: false };
-            trust::check_directory(&state.path)?;
-            if let Known::Beginning(_) = state.known {
-                state.known.write(&state.path)?;
-            }
-            trust::create_directory(&state.cache_path())?;
-            trust::check_directory(&state.cache_path())?;
-            return Ok(state);
+    pub fn open_over_loss(path: &Path, sources: &Sources) -> Result<Self> {
+        if sources.key_file.is_none() && !path.join("master.key").exists() {
+            return Self::open_or_begin(path, sources);
         }
-        Self::open_or_begin(path)
+        trust::create_directory(path)?;
+        let path = path.canonicalize()?;
+        trust::check_directory(&path)?;
+        let is_gone = sources.store.directory(&path).is_some_and(|directory| !store::exists(directory));
+        let known = if is_gone { Known::Beginning } else { Known::Brought }(Known::new_id()?);
+        if is_gone {
+            known.write(&path)?;
+        }
+        let state = Self { path, sources: sources.clone(), known, may_begin: true, is_new: false };
+        trust::create_directory(&state.cache_path())?;
+        trust::check_directory(&state.cache_path())?;
+        Ok(state)
     }
 
     pub fn path(&self) -> &Path {
@@ -122,7 +124,24 @@ impl StateDir {
     }
 
     pub fn master_key_path(&self) -> PathBuf {
-        self.path.join("master.key")
+        self.sources.key_file.clone().unwrap_or_else(|| self.path.join("master.key"))
+    }
+
+    /// Where the store is, as messages name it.
+    pub fn store_place(&self) -> String {
+        match self.sources.store.directory(&self.path) {
+            Some(directory) => directory.display().to_string(),
+            None => self.sources.store.to_string(),
+        }
+    }
+
+    pub fn is_store_remote(&self) -> bool {
+        self.sources.store.is_remote()
+    }
+
+    /// Whether the tokens are the file in this directory.
+    pub fn has_own_tokens(&self) -> bool {
+        self.sources.tokens_file.is_none()
     }
 
     pub fn admin_token_path(&self) -> PathBuf {
@@ -137,41 +156,51 @@ impl StateDir {
         self.path.join("cache")
     }
 
-    fn tokens_path(&self) -> PathBuf {
-        self.path.join("tokens")
+    pub fn tokens_path(&self) -> PathBuf {
+        self.sources.tokens_file.clone().unwrap_or_else(|| self.path.join("tokens"))
     }
 
     /// The component's settings, for one project. Tokens are read anew whenever their file has changed.
     pub fn config(&self, project: &str) -> Result<StateConfig> {
         ensure!(Project::parse(project).is_some(), "the project must be 1-64 letters, digits, `.`, `_` or `-`");
         let path = self.master_key_path();
-        let text = trust::read(&path, trust::PRIVATE)?.with_context(|| format!("{} is missing", path.display()))?;
+        let text = sources::read(&path, self.sources.key_file.is_some(), trust::PRIVATE)?
+            .with_context(|| format!("{} is missing", path.display()))?;
         let keys = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         ensure!(
             Keyring::parse(&keys).is_ok(),
             "{} is damaged: it must hold k1: and 43 base64url characters",
             path.display()
         );
-        let tokens = TokensFile::new(self.tokens_path());
+        let tokens = TokensFile::new(self.tokens_path(), !self.has_own_tokens());
         tokens.read()?;
         Ok(StateConfig { keys, project: project.to_owned(), tokens })
     }
 
     /// The tokens as they are now.
     pub fn tokens(&self) -> Result<Entries> {
-        read_tokens(&self.tokens_path())
+        read_tokens(&self.tokens_path(), !self.has_own_tokens())
     }
 
     /// Changes the tokens; nobody else can at the same time. A list that is missing begins empty; one that can't be read
     /// stays as it is.
     pub fn change_tokens(&self, change: impl FnOnce(&mut Entries) -> Result<()>) -> Result<()> {
-        let _lock = trust::lock(&self.path.join("lock"))?;
-        let is_missing = trust::open(&self.tokens_path(), trust::NOT_WRITABLE)?.is_none();
+        let path = self.tokens_path();
+        let (path, lock) = match self.has_own_tokens() {
+            true => (path, self.path.join("lock")),
+            // Beside the file itself, wherever a symbolic link to it is, so that others who change it meet here.
+            false => {
+                let path = path.canonicalize().with_context(|| format!("{} cannot be changed", path.display()))?;
+                (path.clone(), path.with_extension("lock"))
+            }
+        };
+        let _lock = trust::lock(&lock)?;
+        let is_missing = trust::open(&path, trust::NOT_WRITABLE)?.is_none();
         let mut entries = if is_missing { Entries::default() } else { self.tokens()? };
         change(&mut entries)?;
         let text = entries.to_string();
         Entries::parse(&text)?;
-        trust::write(&self.tokens_path(), &text)
+        trust::write(&path, &text)
     }
 
     fn make_master_key(&self) -> Result<()> {
@@ -183,7 +212,7 @@ impl StateDir {
     /// Makes the first two tokens: one that can do everything, one for agents. Only where a vault begins, or where a key
     /// was brought without tokens: a list that was removed never comes back by itself.
     fn provide_first_tokens(&self) -> Result<()> {
-        if let Known::Is(_) = self.known {
+        if matches!(self.known, Known::Is(_)) || !self.has_own_tokens() {
             return Ok(());
         }
         if trust::open(&self.tokens_path(), trust::NOT_WRITABLE)?.is_some() {
@@ -203,6 +232,45 @@ impl StateDir {
         ];
         trust::write(&self.tokens_path(), &Entries(entries.into()).to_string())
     }
+}
+
+/// What is known of a store that is a file, and whether a vault is begun now.
+fn known_of_file(path: &Path, directory: &Path, has_key: bool, known: Option<Known>) -> Result<(Known, bool)> {
+    Ok(match (has_key, store::exists(directory), known) {
+        (true, _, Some(known)) => (known, false),
+        (true, true, None) => (Known::Brought(Known::new_id()?), false),
+        (true, false, None) | (false, false, Some(Known::Is(_))) => bail!(
+            "there is no {}, though there was a vault here: put it back from a backup, with its -wal file if there \
+             is one, and with its master.key. If it is lost for good, `strongroom init --force` starts an EMPTY \
+             vault beside an existing key",
+            store::path(directory).display()
+        ),
+        (false, true, _) => bail!(
+            "{} is missing, and without it the store beside it cannot be read: put the key back from its backup",
+            path.join("master.key").display()
+        ),
+        // Also after a first start that broke off.
+        (false, false, known) => (known.map_or_else(|| Known::new_id().map(Known::Beginning), Ok)?, true),
+    })
+}
+
+/// The same of a store on other machines, of which nobody knows yet whether it is there.
+fn known_of_others(path: &Path, sources: &Sources, has_key: bool, known: Option<Known>) -> Result<(Known, bool)> {
+    Ok(match (has_key, known) {
+        (true, Some(Known::Is(id))) => (Known::Is(id), false),
+        // Whoever brings the key of a vault knows that there is one, or that there shall be one with this key.
+        (true, Some(Known::Beginning(id) | Known::Brought(id))) if sources.key_file.is_some() => {
+            (Known::Brought(id), false)
+        }
+        (true, Some(known)) => (known, false),
+        (true, None) => (Known::Brought(Known::new_id()?), false),
+        (false, Some(Known::Is(_))) => bail!(
+            "{} is missing, and without it the store cannot be read: put the key back from its backup, or name it with \
+             --key-file",
+            path.join("master.key").display()
+        ),
+        (false, known) => (known.map_or_else(|| Known::new_id().map(Known::Beginning), Ok)?, true),
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The settings of a component that runs on a state directory.
 
 use super::BUCKET;
-use super::trust;
+use super::{sources, trust};
 use crate::Result;
 use crate::config::Config;
 use crate::serve::Tokens;
@@ -64,6 +64,8 @@ impl Config for StateConfig {
 /// The tokens file, read again when it has changed, so that a revoked token stops working at once.
 pub(super) struct TokensFile {
     path: PathBuf,
+    /// Whether it was named outright, and is not in the state directory.
+    is_named: bool,
     last: Mutex<Option<(Stamp, Arc<ReadTokens>)>>,
 }
 
@@ -77,13 +79,13 @@ pub(super) struct ReadTokens {
 type Stamp = (SystemTime, u64, u64);
 
 impl TokensFile {
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, last: Mutex::default() }
+    pub fn new(path: PathBuf, is_named: bool) -> Self {
+        Self { path, is_named, last: Mutex::default() }
     }
 
     pub fn read(&self) -> Result<Arc<ReadTokens>> {
         let Ok(stamp) = stamp(&self.path) else {
-            read_tokens(&self.path)?;
+            read_tokens(&self.path, self.is_named)?;
             bail!("{} cannot be read", self.path.display());
         };
         let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -92,7 +94,7 @@ impl TokensFile {
         {
             return Ok(tokens.clone());
         }
-        let entries = read_tokens(&self.path)?;
+        let entries = read_tokens(&self.path, self.is_named)?;
         let by_hash = entries.0.iter().enumerate().map(|(at, entry)| (entry.hash, at)).collect();
         let tokens = Arc::new(ReadTokens { entries, by_hash });
         *last = Some((stamp, tokens.clone()));
@@ -101,8 +103,8 @@ impl TokensFile {
 }
 
 /// The entries of the file. Only hashes are in it, so reading harms nobody; whoever can write there lets himself in.
-pub(super) fn read_tokens(path: &Path) -> Result<Entries> {
-    let text = trust::read(path, trust::NOT_WRITABLE)?.with_context(|| {
+pub(super) fn read_tokens(path: &Path, is_named: bool) -> Result<Entries> {
+    let text = sources::read(path, is_named, trust::NOT_WRITABLE)?.with_context(|| {
         format!(
             "{} is missing: put it back; `strongroom token new` begins a new one, without the old tokens",
             path.display()

@@ -3,9 +3,10 @@
 
 use super::{StateDir, trust};
 use crate::Result;
-use crate::keyvalue::{DATABASE_FILE, Identity, SqliteStore};
+use crate::keyvalue::{DATABASE_FILE, Identity, VaultStore};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The file in the state directory.
 const ID_FILE: &str = "store.id";
@@ -52,7 +53,7 @@ impl Known {
     }
 }
 
-/// Whether there is a store that holds anything.
+/// Whether there is a file of a store that holds anything.
 pub(super) fn exists(directory: &Path) -> bool {
     std::fs::metadata(path(directory)).is_ok_and(|metadata| metadata.len() > 0)
 }
@@ -63,29 +64,32 @@ pub(super) fn path(directory: &Path) -> PathBuf {
 
 impl StateDir {
     /// Opens the store. It must be the one of this directory; what is missing, empty, damaged or another's is refused and
-    /// left as it is. `whole` has the structure of the whole file checked.
-    pub fn open_store(&self, whole: bool) -> Result<SqliteStore> {
-        let database = path(&self.path);
-        for file in ["", "-wal", "-shm"] {
-            let mut name = database.clone().into_os_string();
-            name.push(file);
-            trust::open(Path::new(&name), trust::NOT_WRITABLE)?;
+    /// left as it is. `whole` has the structure of the whole file checked, if it is one.
+    pub async fn open_store(&self, whole: bool) -> Result<Arc<dyn VaultStore>> {
+        if let Some(directory) = self.sources.store.directory(&self.path) {
+            let database = path(directory);
+            for file in ["", "-wal", "-shm"] {
+                let mut name = database.clone().into_os_string();
+                name.push(file);
+                trust::open(Path::new(&name), trust::NOT_WRITABLE)?;
+            }
         }
-        match &self.known {
-            Known::Beginning(id) => SqliteStore::open_as(&self.path, &Identity::New(id)),
-            Known::Brought(id) => SqliteStore::open_as(&self.path, &Identity::Any(id)),
-            Known::Is(id) if whole => SqliteStore::open_as(&self.path, &Identity::KnownAndWhole(id)),
-            Known::Is(id) => SqliteStore::open_as(&self.path, &Identity::Known(id)),
-        }
+        let identity = match &self.known {
+            Known::Beginning(id) => Identity::New(id),
+            Known::Brought(_) if self.sources.store.is_remote() && !self.may_begin => Identity::Begun,
+            Known::Brought(id) => Identity::Any(id),
+            Known::Is(id) if whole => Identity::KnownAndWhole(id),
+            Known::Is(id) => Identity::Known(id),
+        };
+        self.sources.store.open(&self.path, &identity).await
     }
 
     /// Remembers that the vault was begun in this store: from now on no other will do.
-    pub fn remember_store(&mut self, store: &SqliteStore) -> Result<()> {
+    pub fn remember_store(&mut self, store: &dyn VaultStore) -> Result<()> {
         if let Known::Is(_) = self.known {
             return Ok(());
         }
-        // What the first start wrote must not be in the log alone: somebody may copy the file without it.
-        store.checkpoint()?;
+        store.settle()?;
         self.known = Known::Is(store.id().to_owned());
         self.known.write(&self.path)
     }

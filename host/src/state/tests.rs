@@ -1,7 +1,8 @@
 use super::*;
 use crate::config::Config;
+use crate::keyvalue::StoreUrl;
 use crate::serve::Tokens;
-use crate::testing::TempDir;
+use crate::testing::{TempDir, block_on};
 use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +15,7 @@ fn error<T>(result: Result<T>) -> String {
 fn a_first_start_makes_private_files_and_a_second_keeps_them() {
     let parent = TempDir::new();
     let path = parent.path().join("deep/state");
-    let first = StateDir::open_or_begin(&path).unwrap();
+    let first = StateDir::open_or_begin(&path, &Sources::default()).unwrap();
     assert!(first.is_new);
     let names = ["master.key", "admin.token", "tokens", "agent.token", "store.id"];
     let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
@@ -25,7 +26,7 @@ fn a_first_start_makes_private_files_and_a_second_keeps_them() {
         assert_eq!(mode(&path), 0o700);
         assert_eq!(names.map(|name| mode(&path.join(name))), [0o600; 5]);
     }
-    assert!(!StateDir::open(&path).unwrap().is_new);
+    assert!(!StateDir::open(&path, &Sources::default()).unwrap().is_new);
     assert_eq!(names.map(read), before);
 
     let config = first.config("default").unwrap();
@@ -42,7 +43,9 @@ fn first_starts_at_once_agree_on_one_key() {
     let directory = TempDir::new();
     let made: usize = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| StateDir::open_or_begin(directory.path()).unwrap().is_new as usize))
+            .map(|_| {
+                scope.spawn(|| StateDir::open_or_begin(directory.path(), &Sources::default()).unwrap().is_new as usize)
+            })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
@@ -53,7 +56,7 @@ fn first_starts_at_once_agree_on_one_key() {
 fn no_new_key_for_an_old_store() {
     let directory = TempDir::new();
     fs::write(store::path(directory.path()), "x").unwrap();
-    let message = error(StateDir::open_or_begin(directory.path()));
+    let message = error(StateDir::open_or_begin(directory.path(), &Sources::default()));
     assert!(message.contains("master.key is missing"), "{message}");
     assert!(!directory.path().join("master.key").exists());
 }
@@ -62,7 +65,7 @@ fn no_new_key_for_an_old_store() {
 #[test]
 fn files_open_to_others_and_damaged_ones_are_refused() {
     let directory = TempDir::new();
-    let state = StateDir::open_or_begin(directory.path()).unwrap();
+    let state = StateDir::open_or_begin(directory.path(), &Sources::default()).unwrap();
     let key = state.master_key_path();
     let content = fs::read_to_string(&key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
@@ -83,7 +86,7 @@ fn files_open_to_others_and_damaged_ones_are_refused() {
 #[test]
 fn a_change_of_tokens_shows_at_once() {
     let directory = TempDir::new();
-    let state = StateDir::open_or_begin(directory.path()).unwrap();
+    let state = StateDir::open_or_begin(directory.path(), &Sources::default()).unwrap();
     let config = state.config("default").unwrap();
     let before = config.get("strongroom_tokens").unwrap().unwrap();
     state
@@ -121,20 +124,21 @@ fn a_change_of_tokens_shows_at_once() {
 fn only_who_may_begins_a_vault() {
     let directory = TempDir::new();
     let path = directory.path().join("typing-error");
-    assert!(error(StateDir::open(&path)).contains("there is no vault"));
+    assert!(error(StateDir::open(&path, &Sources::default())).contains("there is no vault"));
     assert!(!path.exists());
-    StateDir::open_or_begin(&path).unwrap();
-    StateDir::open(&path).unwrap();
+    StateDir::open_or_begin(&path, &Sources::default()).unwrap();
+    StateDir::open(&path, &Sources::default()).unwrap();
 }
 
 #[test]
 fn a_removed_list_of_tokens_does_not_bring_the_first_ones_back() {
     let directory = TempDir::new();
-    let mut state = StateDir::open_or_begin(directory.path()).unwrap();
+    let mut state = StateDir::open_or_begin(directory.path(), &Sources::default()).unwrap();
     let admin = fs::read_to_string(state.admin_token_path()).unwrap();
-    state.remember_store(&state.open_store(false).unwrap()).unwrap();
+    let store = block_on(state.open_store(false)).unwrap();
+    state.remember_store(&*store).unwrap();
     fs::remove_file(state.tokens_path()).unwrap();
-    let state = StateDir::open(directory.path()).unwrap();
+    let state = StateDir::open(directory.path(), &Sources::default()).unwrap();
     assert!(error(state.config("default")).contains("tokens is missing"));
     assert!(!state.tokens_path().exists());
     assert_eq!(fs::read_to_string(state.admin_token_path()).unwrap(), admin);
@@ -142,7 +146,7 @@ fn a_removed_list_of_tokens_does_not_bring_the_first_ones_back() {
     // Neither does one that can't be read.
     fs::create_dir(state.tokens_path()).unwrap();
     assert!(error(state.change_tokens(|_| Ok(()))).contains("is not a file"));
-    assert!(StateDir::open(directory.path()).unwrap().config("default").is_err());
+    assert!(StateDir::open(directory.path(), &Sources::default()).unwrap().config("default").is_err());
     assert_eq!(fs::read_to_string(state.admin_token_path()).unwrap(), admin);
 }
 
@@ -153,11 +157,11 @@ fn what_others_could_have_written_is_refused() {
     let refusal = |prepare: &dyn Fn(&Path)| {
         let parent = TempDir::new();
         let path = parent.path().join("state");
-        StateDir::open_or_begin(&path).unwrap();
+        StateDir::open_or_begin(&path, &Sources::default()).unwrap();
         prepare(&path);
-        error(StateDir::open(&path).and_then(|state| {
+        error(StateDir::open(&path, &Sources::default()).and_then(|state| {
             state.config("default")?;
-            state.open_store(false)
+            block_on(state.open_store(false)).map(drop)
         }))
     };
     let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -186,7 +190,7 @@ fn what_others_could_have_written_is_refused() {
 #[test]
 fn nothing_is_written_where_somebody_can_foresee_it() {
     let directory = TempDir::new();
-    let state = StateDir::open_or_begin(directory.path()).unwrap();
+    let state = StateDir::open_or_begin(directory.path(), &Sources::default()).unwrap();
     let before = fs::read_dir(directory.path()).unwrap().count();
     // A link that waits for the temporary file of a change.
     let target = directory.path().join("target");
@@ -195,4 +199,74 @@ fn nothing_is_written_where_somebody_can_foresee_it() {
     state.change_tokens(|_| Ok(())).unwrap();
     assert!(!target.exists());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), before + 1, "and nothing is left");
+}
+
+#[test]
+fn named_files_of_key_and_tokens_are_used_and_never_made() {
+    let directory = TempDir::new();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        trust::write(&path, content).unwrap();
+        path
+    };
+    let mine = StateDir::open_or_begin(&directory.path().join("mine"), &Sources::default()).unwrap();
+    let read = |path: PathBuf| fs::read_to_string(path).unwrap();
+    let key_file = file("keys", &read(mine.master_key_path()));
+    let tokens_file = file("list", &read(mine.tokens_path()));
+    let admin = read(mine.admin_token_path());
+    // As an orchestrator mounts them.
+    #[cfg(unix)]
+    let key_file = {
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&key_file, &link).unwrap();
+        link
+    };
+    let store = StoreUrl::Sqlite(None);
+    let sources = Sources { store, key_file: Some(key_file.clone()), tokens_file: Some(tokens_file.clone()) };
+
+    // A key that is named begins no vault beside a file of a store that is missing.
+    let path = directory.path().join("state");
+    assert!(error(StateDir::open_or_begin(&path, &sources)).contains("though there was a vault here"));
+    fs::write(store::path(&path), "something").unwrap();
+    let state = StateDir::open_or_begin(&path, &sources).unwrap();
+    assert!(!state.is_new);
+    for name in ["master.key", "tokens", "admin.token", "agent.token"] {
+        assert!(!path.join(name).exists(), "{name}");
+    }
+    let config = state.config("default").unwrap();
+    assert_eq!(config.get("strongroom_keys").unwrap().unwrap(), read(key_file).trim());
+    assert!(config.find(admin.trim()).unwrap().is_some());
+    state.change_tokens(|entries| Ok(entries.0.clear())).unwrap();
+    assert!(config.find(admin.trim()).unwrap().is_none(), "it is read again");
+    #[cfg(unix)]
+    {
+        fs::set_permissions(&tokens_file, fs::Permissions::from_mode(0o622)).unwrap();
+        assert!(error(state.tokens()).contains("mode 0622"));
+    }
+    fs::remove_file(tokens_file).unwrap();
+    assert!(error(state.config("default")).contains("list cannot be read"));
+}
+
+#[cfg(feature = "etcd")]
+#[test]
+fn a_directory_of_a_store_elsewhere_knows_it_by_its_id() {
+    let directory = TempDir::new();
+    let path = directory.path().join("state");
+    let store = StoreUrl::parse("etcd://127.0.0.1:1").unwrap();
+    let without_key = Sources { store: store.clone(), ..Sources::default() };
+    assert!(error(StateDir::open(&path, &without_key)).contains("there is no vault"));
+    let begun = StateDir::open_or_begin(&path, &without_key).unwrap();
+    assert!(begun.is_new && matches!(begun.known, Known::Beginning(_)));
+    assert!(matches!(StateDir::open(&path, &without_key).unwrap().known, Known::Beginning(_)));
+    Known::Is("0".repeat(32)).write(&path).unwrap();
+    assert!(matches!(StateDir::open(&path, &without_key).unwrap().known, Known::Is(_)));
+    fs::rename(path.join("master.key"), directory.path().join("keys")).unwrap();
+    assert!(error(StateDir::open(&path, &without_key)).contains("master.key is missing"));
+
+    let sources = Sources { key_file: Some(directory.path().join("keys")), ..without_key };
+    assert!(matches!(StateDir::open(&path, &sources).unwrap().known, Known::Is(_)));
+    let other = directory.path().join("other");
+    let state = StateDir::open(&other, &sources).unwrap();
+    assert!(!state.may_begin && matches!(state.known, Known::Brought(_)));
+    assert!(!other.join("master.key").exists() && other.join("tokens").exists());
 }

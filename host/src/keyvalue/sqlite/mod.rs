@@ -37,9 +37,7 @@ mod identity;
 mod reader;
 mod writer;
 
-use super::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, async_trait};
-pub use identity::Identity;
-pub(crate) use identity::random as new_store_id;
+use super::{Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait};
 use reader::Readers;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
@@ -67,7 +65,7 @@ impl SqliteStore {
     /// Fails, without changing anything, if the file is no SQLite database, holds another program's tables, or cannot
     /// be written.
     pub fn open(directory: &Path) -> anyhow::Result<Self> {
-        let id = identity::random()?;
+        let id = super::new_store_id()?;
         let is_there = std::fs::metadata(directory.join(DATABASE_FILE)).is_ok_and(|metadata| metadata.len() > 0);
         Self::open_as(directory, &if is_there { Identity::Any(&id) } else { Identity::New(&id) })
     }
@@ -87,21 +85,20 @@ impl SqliteStore {
     }
 }
 
-impl SqliteStore {
-    /// The id that the database has for good.
-    pub fn id(&self) -> &str {
+impl VaultStore for SqliteStore {
+    fn id(&self) -> &str {
         &self.id
     }
 
-    /// Marks the database as in use: a copy of it without its write-ahead log is then known for what it is. The mark goes
-    /// when the last who has it open closes it.
-    pub fn mark_in_use(&self) -> anyhow::Result<()> {
+    /// A copy of the database without its write-ahead log is from now on known for what it is. The mark goes when the last
+    /// who has it open closes it.
+    fn mark_in_use(&self) -> anyhow::Result<()> {
         identity::mark_in_use(&file::connect(self.readers.path())?)?;
         Ok(())
     }
 
-    /// Brings what is in the write-ahead log into the file.
-    pub fn checkpoint(&self) -> anyhow::Result<()> {
+    /// Brings what is in the write-ahead log into the file: somebody may copy that without its log.
+    fn settle(&self) -> anyhow::Result<()> {
         let connection = file::connect(self.readers.path())?;
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
@@ -229,8 +226,8 @@ impl KeyValue for SqliteStore {
         self.writer.run(increment).await
     }
 
-    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(bucket, key).await
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Versioned>, StoreError> {
+        Ok(self.get(bucket, key).await?.map(Versioned::from))
     }
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
@@ -248,7 +245,7 @@ impl KeyValue for SqliteStore {
                 self.writer.run(insert).await
             }
             Expected::Value(old) => {
-                let old = old.to_vec();
+                let old = old.value.clone();
                 let sql = "UPDATE spin_key_value SET value = ?3 WHERE store = ?1 AND key = ?2 AND value = ?4";
                 let update = move |connections: &mut writer::Connections| {
                     done(connections.durable.prepare_cached(sql)?.execute(params![bucket, key, value, old]))

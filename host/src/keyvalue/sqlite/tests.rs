@@ -10,13 +10,21 @@ fn store() -> (TempDir, SqliteStore) {
 #[tokio::test]
 async fn a_swap_compares_bytes() {
     let (_directory, store) = store();
-    assert_eq!(store.swap("b", "k", Expected::Value(b""), b"x").await, Ok(Swap::Refused), "absent is not empty");
+    assert_eq!(
+        store.swap("b", "k", Expected::Value(&b"".to_vec().into()), b"x").await,
+        Ok(Swap::Refused),
+        "absent is not empty"
+    );
     assert_eq!(store.swap("b", "k", Expected::Absent, b"1").await, Ok(Swap::Done));
     assert_eq!(store.swap("b", "k", Expected::Absent, b"2").await, Ok(Swap::Refused));
-    assert_eq!(store.swap("b", "k", Expected::Value(b"2"), b"3").await, Ok(Swap::Refused));
-    assert_eq!(store.swap("b", "k", Expected::Value(b"1"), b"1").await, Ok(Swap::Done), "the same bytes again");
-    assert_eq!(store.swap("b", "k", Expected::Value(b"1"), b"").await, Ok(Swap::Done));
-    assert_eq!(store.current("b", "k").await, Ok(Some(vec![])));
+    assert_eq!(store.swap("b", "k", Expected::Value(&b"2".to_vec().into()), b"3").await, Ok(Swap::Refused));
+    assert_eq!(
+        store.swap("b", "k", Expected::Value(&b"1".to_vec().into()), b"1").await,
+        Ok(Swap::Done),
+        "the same bytes again"
+    );
+    assert_eq!(store.swap("b", "k", Expected::Value(&b"1".to_vec().into()), b"").await, Ok(Swap::Done));
+    assert_eq!(store.current("b", "k").await, Ok(Some(vec![].into())));
     assert_eq!(store.swap("b", "k", Expected::Anything, b"4").await, Ok(Swap::Done));
     assert_eq!(store.get("b", "k").await, Ok(Some(b"4".to_vec())));
     assert_eq!(store.get("other", "k").await, Ok(None), "buckets are apart");
