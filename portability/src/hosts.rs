@@ -152,15 +152,15 @@ impl Host for WasmtimeRun {
 }
 
 /// A program that serves HTTP on a port it is told; killed when dropped.
-struct Listening {
+pub(crate) struct Listening {
     child: Child,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl Listening {
     /// `start` is given a port that was free a moment ago; another is tried if somebody else took it. It has started when
     /// this path is answered, be it with 503.
-    fn start(what: &str, ready: &str, start: impl Fn(u16) -> Command) -> Self {
+    pub(crate) fn start(what: &str, ready: &str, start: impl Fn(u16) -> Command) -> Self {
         let begin = Instant::now();
         loop {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();

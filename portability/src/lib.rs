@@ -15,6 +15,7 @@ pub mod hosts;
 #[path = "../../host-tests/src/program.rs"]
 mod program;
 mod standalone;
+mod wasmcloud;
 pub mod wave;
 
 pub use client::{Answer, Client};
@@ -22,6 +23,7 @@ pub use dice::Dice;
 pub use directory::TempDir;
 pub use program::{Output, Program, Server};
 pub use standalone::{Serving, Standalone};
+pub use wasmcloud::WasmCloud;
 
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;

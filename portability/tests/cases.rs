@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use strongroom_portability::host::{Host, Outcome};
 use strongroom_portability::hosts::{Node, Own, Spin, WasmtimeRun, WasmtimeServe, call_tool};
-use strongroom_portability::{Standalone, TempDir, wave};
+use strongroom_portability::{Standalone, TempDir, WasmCloud, wave};
 
 const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 const PASSWORD: &str = "canary-hunter2";
@@ -177,6 +177,26 @@ fn a_store_that_behaves_like_spins_redis() {
     let rows = directory.path().join("rows.json");
     let Some(mut node) = Node::with_spins("a_store_that_behaves_like_spins_redis", "redis", &rows) else { return };
     run(&mut node);
+}
+
+#[test]
+fn wasm_cloud() {
+    let directory = TempDir::new();
+    let Some(mut host) = WasmCloud::new("wasm_cloud", directory.path(), "strongroom-standalone.wasm") else { return };
+    host.restart();
+    run(&mut host);
+}
+
+/// Its own key-value interface has no compare-and-swap: nothing may look as if it worked there.
+#[test]
+fn wasm_clouds_own_store_is_refused() {
+    let directory = TempDir::new();
+    let test = "wasm_clouds_own_store_is_refused";
+    let Some(host) = WasmCloud::new(test, directory.path(), "strongroom.wasm") else { return };
+    let output = host.refused();
+    assert!(!output.status.success());
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("wasi:keyvalue/store@0.2.0-draft2"), "{printed}");
 }
 
 #[test]
