@@ -14,6 +14,8 @@ pub mod host;
 pub mod hosts;
 #[path = "../../host-tests/src/program.rs"]
 mod program;
+#[path = "../../host-tests/src/skip.rs"]
+mod skip;
 mod standalone;
 mod wasmcloud;
 pub mod wave;
