@@ -27,7 +27,14 @@ impl Command {
 
     /// The cargo that runs this.
     pub fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        let cargo = Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // What Cargo told this program about its own package: to build scripts that look at it, everything would be another
+        // build than without this program, and the half of the host that rests on `ring` be compiled again.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+                cargo.0.env_remove(name);
+            }
+        }
         let mut arguments = arguments.into_iter().peekable();
         // What was tested is what is built: versions change only where somebody changes them.
         let is_build = arguments.peek().is_some_and(|subcommand| subcommand.as_ref() != "fmt");
