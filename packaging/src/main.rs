@@ -1,12 +1,10 @@
 //! `strongroom-packaging ROOT WORLDS FOLDER`: makes of the worlds that were built the components that are handed out, each
 //! with its interface as text, and checks that each is what it is called. `cargo xtask build --all` runs it.
 
-mod compose;
-mod describe;
-
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
+use strongroom_packaging::{compose, describe};
 
 /// A component that is handed out.
 struct Product {
@@ -16,15 +14,16 @@ struct Product {
     built: &'static str,
     /// Whether the provider is composed with it.
     standalone: bool,
-    /// The world that it must fit into.
+    /// The world that it must fit into, of the vault's package or the provider's.
     world: &'static str,
 }
 
-const PRODUCTS: [Product; 4] = [
+const PRODUCTS: [Product; 5] = [
     Product { name: "strongroom", built: "edge", standalone: false, world: "edge" },
     Product { name: "strongroom-vault", built: "vault", standalone: false, world: "vault" },
     Product { name: "strongroom-agent", built: "agent", standalone: false, world: "agent" },
     Product { name: "strongroom-standalone", built: "edge", standalone: true, world: "standalone" },
+    Product { name: "strongroom-provider", built: "provider", standalone: false, world: "provider" },
 ];
 
 fn main() -> Result<()> {
@@ -48,7 +47,7 @@ fn make(product: &Product, root: &Path, worlds: &Path, folder: &Path) -> Result<
         component = compose::plug(component, built("provider")?)?;
     }
     let mut packages = vec![root.join("wit")];
-    if product.standalone {
+    if matches!(product.world, "provider" | "standalone") {
         packages.push(root.join("provider/wit"));
     }
     describe::check(&component, &packages, product.world)?;

@@ -204,6 +204,9 @@ pub const JCO_SCRIPT: &str = "node_modules/@bytecodealliance/jco/dist/jco.js";
 /// `jco serve` on Node.js, with a module in JavaScript as its store.
 pub struct Node {
     test: String,
+    component: PathBuf,
+    /// A path that it answers with 200.
+    ready: &'static str,
     store: PathBuf,
     keys: String,
     variables: Vec<(&'static str, PathBuf)>,
@@ -225,6 +228,14 @@ impl Node {
         Self::start(test, store, vec![("STRONGROOM_STORE", kind.into()), ("STRONGROOM_RECORDS", rows.into())])
     }
 
+    /// Another component in its place, which answers this path with 200, with other settings.
+    pub fn replace(&mut self, component: &Path, ready: &'static str, settings: &[(&'static str, &str)]) {
+        component.clone_into(&mut self.component);
+        self.ready = ready;
+        self.variables.extend(settings.iter().map(|(name, value)| (*name, value.into())));
+        self.restart();
+    }
+
     /// Starts again with other keys.
     pub fn set_keys(&mut self, keys: &str) {
         keys.clone_into(&mut self.keys);
@@ -233,7 +244,9 @@ impl Node {
 
     fn start(test: &str, store: PathBuf, variables: Vec<(&'static str, PathBuf)>) -> Option<Self> {
         clients::node(test, &[JCO])?;
-        let mut node = Self { test: test.to_owned(), store, keys: KEYS.to_owned(), variables, running: None };
+        let edge = component("strongroom.wasm");
+        let (test, keys) = (test.to_owned(), KEYS.to_owned());
+        let mut node = Self { test, component: edge, ready: "/health", store, keys, variables, running: None };
         node.restart();
         Some(node)
     }
@@ -248,9 +261,9 @@ impl Host for Node {
 
     fn restart(&mut self) {
         drop(self.running.take());
-        self.running = Some(Listening::start("jco serve", "/health", |port| {
+        self.running = Some(Listening::start("jco serve", self.ready, |port| {
             let mut command = clients::node(&self.test, &[JCO]).unwrap();
-            command.arg(JCO_SCRIPT).arg("serve").arg(component("strongroom.wasm"));
+            command.arg(JCO_SCRIPT).arg("serve").arg(&self.component);
             command.args(["--port", &port.to_string(), "--host", "127.0.0.1"]);
             for package in ["keyvalue", "config"] {
                 command.arg("--jco-map").arg(format!("wasi:{package}/*={}", self.store.display()));
@@ -268,20 +281,21 @@ impl Host for Node {
 
 /// `spin up`, where there is a `spin` on the PATH.
 pub struct Spin {
+    manifest: PathBuf,
     state: PathBuf,
     running: Option<Listening>,
 }
 
 impl Spin {
-    /// `None`, and a line that says so, without it: no registry has it.
-    pub fn new(test: &str, state: &Path) -> Option<Self> {
+    /// The app of a manifest. `None`, and a line that says so, without `spin`: no registry has it.
+    pub fn new(test: &str, manifest: &Path, state: &Path) -> Option<Self> {
         if Command::new("spin").arg("--version").output().is_err() {
             use std::io::Write;
             // Not by `eprintln!`, which the test harness catches.
             let _ = writeln!(std::io::stderr(), "SKIPPED {test} under Spin: there is no `spin` on the PATH");
             return None;
         }
-        let mut spin = Self { state: state.to_owned(), running: None };
+        let mut spin = Self { manifest: manifest.to_owned(), state: state.to_owned(), running: None };
         spin.restart();
         Some(spin)
     }
@@ -296,10 +310,9 @@ impl Host for Spin {
 
     fn restart(&mut self) {
         drop(self.running.take());
-        let manifest = examples().join("../spin.toml");
         self.running = Some(Listening::start("spin up", "/.well-known/spin/health", |port| {
             let mut command = Command::new("spin");
-            command.arg("up").arg("--from").arg(&manifest).args(["--listen", &format!("127.0.0.1:{port}")]);
+            command.arg("up").arg("--from").arg(&self.manifest).args(["--listen", &format!("127.0.0.1:{port}")]);
             command.arg("--state-dir").arg(&self.state);
             command.env("SPIN_VARIABLE_STRONGROOM_KEYS", KEYS).env("SPIN_VARIABLE_STRONGROOM_TOKENS", tokens());
             command

@@ -6,12 +6,14 @@
 mod client;
 #[path = "../../host-tests/src/clients.rs"]
 pub mod clients;
+pub mod codes;
 #[path = "../../host-tests/src/dice.rs"]
 mod dice;
 #[path = "../../host-tests/src/directory.rs"]
 mod directory;
 pub mod host;
 pub mod hosts;
+pub mod oathtool;
 #[path = "../../host-tests/src/program.rs"]
 mod program;
 #[path = "../../host-tests/src/skip.rs"]

@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::clients;
 use crate::{ADMIN_TOKEN, KEYS, component, tokens};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -31,20 +31,19 @@ impl Standalone {
         // The wheel forgets it.
         #[cfg(unix)]
         fs::set_permissions(&wasmtime, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let compiled = data.join("compiled.cwasm");
-        let compile = Command::new(&wasmtime)
-            .arg("compile")
-            .arg(component("strongroom-standalone.wasm"))
-            .arg("-o")
-            .arg(&compiled)
-            .output()
-            .unwrap();
-        assert!(compile.status.success(), "{compile:?}");
+        let compiled = compile(&wasmtime, &component("strongroom-standalone.wasm"), data);
         let standalone = Self { wasmtime, compiled, data: data.join("data") };
         fs::create_dir_all(standalone.data.join("settings")).unwrap();
         standalone.set("strongroom_keys", KEYS);
         standalone.set("strongroom_tokens", &tokens());
         Some(standalone)
+    }
+
+    /// Another component on the same directory.
+    #[must_use]
+    pub fn with(&self, component: &Path) -> Self {
+        let compiled = compile(&self.wasmtime, component, self.data.parent().unwrap());
+        Self { compiled, ..self.clone() }
     }
 
     /// The directory that is given to the component.
@@ -58,6 +57,11 @@ impl Standalone {
 
     /// `wasmtime serve`; killed when dropped.
     pub fn serve(&self) -> Serving {
+        self.try_serve().unwrap_or_else(|error| panic!("it does not start: {error}"))
+    }
+
+    /// The same; what it says if it does not start.
+    pub fn try_serve(&self) -> Result<Serving, String> {
         let mut command = Command::new(&self.wasmtime);
         command.args(["serve", "--addr", "127.0.0.1:0", "-S", "cli", "--allow-precompiled", "--dir"]);
         command.arg(format!("{}::/data", self.data.display())).arg(&self.compiled);
@@ -69,10 +73,15 @@ impl Standalone {
             .trim()
             .strip_prefix("Serving HTTP on http://")
             .and_then(|rest| rest.trim_end_matches('/').parse().ok());
-        let address = address.unwrap_or_else(|| panic!("it does not start: {line}"));
+        let Some(address) = address else {
+            child.kill().unwrap();
+            printed.read_to_string(&mut line).unwrap();
+            child.wait().unwrap();
+            return Err(line);
+        };
         // It would be killed if nobody read what it prints.
         std::thread::spawn(move || printed.lines().for_each(|_| {}));
-        Serving { child, client: Client { address, token: ADMIN_TOKEN.to_owned() } }
+        Ok(Serving { child, client: Client { address, token: ADMIN_TOKEN.to_owned() } })
     }
 
     /// `wasmtime run --invoke`: what it prints, or its errors.
@@ -102,6 +111,14 @@ impl Standalone {
             }
         }
     }
+}
+
+/// Compiles a component into this folder.
+fn compile(wasmtime: &Path, component: &Path, folder: &Path) -> PathBuf {
+    let compiled = folder.join(component.file_name().unwrap()).with_extension("cwasm");
+    let compile = Command::new(wasmtime).arg("compile").arg(component).arg("-o").arg(&compiled).output().unwrap();
+    assert!(compile.status.success(), "{compile:?}");
+    compiled
 }
 
 /// A running `wasmtime serve`; killed when dropped.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use strongroom_portability::host::{Host, Outcome};
-use strongroom_portability::hosts::{Node, Own, Spin, WasmtimeRun, WasmtimeServe, call_tool};
+use strongroom_portability::hosts::{Node, Own, Spin, WasmtimeRun, WasmtimeServe, call_tool, examples};
 use strongroom_portability::{Standalone, TempDir, WasmCloud, wave};
 
 const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
@@ -202,7 +202,9 @@ fn wasm_clouds_own_store_is_refused() {
 #[test]
 fn spin() {
     let directory = TempDir::new();
-    let Some(mut spin) = Spin::new("the table of cases", directory.path()) else { return };
+    let Some(mut spin) = Spin::new("the table of cases", &examples().join("../spin.toml"), directory.path()) else {
+        return;
+    };
     run(&mut spin);
 }
 

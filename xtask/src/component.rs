@@ -64,6 +64,9 @@ pub fn build_all() -> Result<()> {
 /// The arguments that select the build of the provider, the store in a directory.
 pub const PROVIDER: [&str; 4] = ["--target", "wasm32-wasip2", "--package", "strongroom-provider"];
 
+/// The arguments that select the build of the component in `examples/component`, and of the greedy one beside it.
+pub const EXAMPLE: [&str; 6] = ["--target", "wasm32-wasip2", "--package", "codes", "--lib", "--examples"];
+
 /// Builds every world and the provider, and of them, into a folder, the components that are handed out, each with its
 /// interface as text.
 pub fn package(folder: &Path) -> Result<()> {

@@ -17,7 +17,8 @@ cargo xtask <command>
                           (first time about 8 minutes: Wasmtime is compiled; later seconds)
   build                   build component and host; print size and imports of each world
   build --all             the same, and into target/components what is handed out: strongroom.wasm, strongroom-vault.wasm,
-                          strongroom-agent.wasm, strongroom-standalone.wasm, and the interface of each as text
+                          strongroom-agent.wasm, strongroom-standalone.wasm, strongroom-provider.wasm, and the interface
+                          of each as text
   component               build the component only (1 minute; every world: `build`)
   test                    everything CI runs (about 15 minutes from cold, 3 when built)
   simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 /// The packages that are built with Wasmtime. Always named together: Cargo unites the features of the packages it
 /// builds, and another set of features would compile Wasmtime once more.
-pub const HOST_PACKAGES: [&str; 4] = ["--package", "strongroom-host", "--package", "strongroom-host-tests"];
+pub const HOST_PACKAGES: [&str; 6] =
+    ["--package", "strongroom-host", "--package", "strongroom-host-tests", "--package", "embedding"];
 
 /// The packages that are built without Wasmtime, the core first.
 const CORE_PACKAGES: [&str; 10] = [
@@ -43,8 +44,10 @@ pub fn run() -> Result<()> {
             let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(world.arguments());
             clippy.args(["--", "-D", "warnings"]).run()
         })?;
-        let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(component::PROVIDER);
-        clippy.args(["--", "-D", "warnings"]).run()
+        [&component::PROVIDER[..], &component::EXAMPLE].into_iter().try_for_each(|package| {
+            let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(package);
+            clippy.args(["--", "-D", "warnings"]).run()
+        })
     })?;
     timed("core: clippy and tests", || {
         let clippy = Command::cargo(["clippy", "--quiet", "--release", "--all-targets"]).args(CORE_PACKAGES);

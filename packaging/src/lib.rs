@@ -1,0 +1,4 @@
+//! Composing, describing and checking components. Apart from xtask, which has to be built in seconds.
+
+pub mod compose;
+pub mod describe;
