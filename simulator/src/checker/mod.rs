@@ -72,6 +72,8 @@ pub struct Checker {
     before_reach: BTreeMap<String, BTreeSet<String>>,
     /// Whose values and claims the newest commit refers to, and what any commit ever did.
     owned: Vec<(String, RecordRef)>,
+    /// The same before the newest commit.
+    before_owned: Vec<(String, RecordRef)>,
     ever_owned: BTreeMap<String, BTreeSet<RecordRef>>,
     /// The newest commit that purged something.
     newest_purge: Option<usize>,
@@ -93,6 +95,7 @@ impl Checker {
             records: Vec::new(),
             audit_ends,
             owned: Vec::new(),
+            before_owned: Vec::new(),
             ever_owned: BTreeMap::new(),
             purged: BTreeSet::new(),
             newest_purge: None,
@@ -240,7 +243,7 @@ impl Checker {
         for (id, record) in &shown.owned {
             self.ever_owned.entry(id.clone()).or_default().insert(*record);
         }
-        self.owned = shown.owned;
+        self.before_owned = std::mem::replace(&mut self.owned, shown.owned);
         self.before_newest.clone_from(&self.newest);
         if let Some(last) = after.creds.last()
             && last.id > self.newest
@@ -270,6 +273,8 @@ impl Checker {
         let before = self.commits[self.newest_commit() - 1].clone();
         self.newest = self.before_newest.clone();
         self.reach = self.before_reach.clone();
+        // What it wrote is its own to delete: no purge after it can know of it.
+        self.owned = self.before_owned.clone();
         self.commits.push(before);
         for (id, records) in self.newly_purged.drain(..) {
             self.purged.retain(|record| !records.contains(record));
