@@ -1,10 +1,15 @@
-//! `strongroom-packaging ROOT WORLDS FOLDER`: makes of the worlds that were built the components that are handed out, each
-//! with its interface as text, and checks that each is what it is called. `cargo xtask build --all` runs it.
+//! `strongroom-packaging components ROOT WORLDS FOLDER`: makes of the worlds that were built the components that are handed
+//! out, each with its interface as text, and checks that each is what it is called. `cargo xtask build --all` runs it.
+//!
+//! `strongroom-packaging bills ROOT FOLDER SYSTEM`: adds to a folder of what is released bills of materials, for the program
+//! as it is built for this system, and last the checksums of all its files. `cargo xtask dist` runs it.
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use strongroom_packaging::{compose, describe};
+use strongroom_packaging::{bill, compose, describe};
 
 /// A component that is handed out.
 struct Product {
@@ -28,13 +33,45 @@ const PRODUCTS: [Product; 5] = [
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [root, worlds, folder] = arguments.as_slice() else { bail!("usage: strongroom-packaging ROOT WORLDS FOLDER") };
-    let (root, worlds, folder) = (Path::new(root), Path::new(worlds), Path::new(folder));
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["components", root, worlds, folder] => components(Path::new(root), Path::new(worlds), Path::new(folder)),
+        ["bills", root, folder, system] => bills(Path::new(root), Path::new(folder), system),
+        _ => bail!("usage: strongroom-packaging components ROOT WORLDS FOLDER | bills ROOT FOLDER SYSTEM"),
+    }
+}
+
+fn components(root: &Path, worlds: &Path, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     for product in &PRODUCTS {
         make(product, root, worlds, folder).with_context(|| format!("{}.wasm cannot be made", product.name))?;
     }
     Ok(())
+}
+
+fn bills(root: &Path, folder: &Path, system: &str) -> Result<()> {
+    for (name, subject) in [
+        ("component", bill::Subject { package: "strongroom", target: "wasm32-wasip2" }),
+        ("provider", bill::Subject { package: "strongroom-provider", target: "wasm32-wasip2" }),
+        ("program", bill::Subject { package: "strongroom-host", target: system }),
+    ] {
+        let bill = serde_json::to_string_pretty(&bill::of(root, &subject)?)?;
+        fs::write(folder.join(format!("{name}.cdx.json")), bill + "\n")?;
+    }
+    const SUMS: &str = "SHA256SUMS";
+    let mut names: Vec<String> = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<_>>()?;
+    names.retain(|name| name != SUMS);
+    names.sort();
+    let mut sums = String::new();
+    for name in names {
+        let hash = Sha256::digest(fs::read(folder.join(&name))?);
+        hash.iter().try_for_each(|byte| write!(sums, "{byte:02x}"))?;
+        // As sha256sum writes and checks it.
+        writeln!(sums, "  {name}")?;
+    }
+    print!("{sums}");
+    Ok(fs::write(folder.join(SUMS), sums)?)
 }
 
 fn make(product: &Product, root: &Path, worlds: &Path, folder: &Path) -> Result<()> {

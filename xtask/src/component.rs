@@ -77,7 +77,7 @@ pub fn package(folder: &Path) -> Result<()> {
     let built = root().join("target/wasm32-wasip2/component/strongroom_provider.wasm");
     copy_if_different(&built, &worlds.join("strongroom-provider.wasm"))?;
     let packaging = Command::cargo(["run", "--quiet", "--release", "--package", "strongroom-packaging", "--"]);
-    packaging.arg(root()).arg(worlds).arg(folder).run()
+    packaging.arg("components").arg(root()).arg(worlds).arg(folder).run()
 }
 
 /// Where [`package`] puts them unless it is told otherwise.

@@ -2,6 +2,7 @@
 
 mod component;
 mod deny;
+mod dist;
 mod public_suffix;
 mod run;
 mod test;
@@ -19,10 +20,13 @@ cargo xtask <command>
   build --all             the same, and into target/components what is handed out: strongroom.wasm, strongroom-vault.wasm,
                           strongroom-agent.wasm, strongroom-standalone.wasm, strongroom-provider.wasm, and the interface
                           of each as text
+  dist                    build what is released into target/dist: the components, their interfaces, the program, bills of
+                          materials and checksums
   component               build the component only (1 minute; every world: `build`)
   test                    everything CI runs (about 15 minutes from cold, 3 when built)
   simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42
   bench [ARGS]            time, bytes and operations by size of vault and node (some minutes; ARGS: see `bench help`)
+  bench http              requests per second beside the stock wasmtime and OpenBao (5 minutes; needs `wrk`)
   public-suffixes FILE SOURCE
                           make the table of public suffixes from a published list; SOURCE: its package and version";
 
@@ -57,11 +61,26 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
             component::package(&component::packages())?;
             build_host()
         }
+        ("dist", []) => dist::run(),
         ("component", []) => component::build(&component::EDGE),
         ("test", []) => test::run(),
         ("simulate", _) => Command::cargo(["run", "--release", "--quiet", "--package", "strongroom-simulator", "--"])
             .args(arguments)
             .run(),
+        ("bench", ["http"]) => {
+            component::package(&component::packages())?;
+            build_host()?;
+            Command::cargo([
+                "run",
+                "--release",
+                "--quiet",
+                "--package",
+                "strongroom-portability",
+                "--bin",
+                "throughput",
+            ])
+            .run()
+        }
         ("bench", _) => {
             component::build(&component::EDGE)?;
             build_host()?;
