@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use strongroom_packaging::compose::plug;
 
+/// What builds it, as the manifest of the Spin app has it.
+pub const BUILD: &str = "cargo build --profile component --target wasm32-wasip2 --package codes";
+
 /// Builds it, and the one that asks for more: `codes.wasm` and `examples/greedy.wasm` in the folder that is returned.
 pub fn build() -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--profile", "component", "--target", "wasm32-wasip2"]);
-    cargo.args(["--package", "codes", "--lib", "--examples"]).current_dir(examples().join(".."));
+    cargo.args(BUILD.split(' ').skip(1)).args(["--quiet", "--locked", "--lib", "--examples"]);
+    cargo.current_dir(examples().join(".."));
     // Into the folder in which it is looked for.
     let status = cargo.env_remove("CARGO_TARGET_DIR").status().unwrap();
     assert!(status.success());

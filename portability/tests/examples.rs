@@ -209,10 +209,11 @@ fn the_manifest_of_the_spin_app_fits() {
             );
         }
     }
-    let codes = &components["codes"];
-    assert_eq!(path(&codes["source"]).unwrap(), built);
-    assert_eq!(path(&codes["build"]["workdir"]).unwrap(), examples().join("..").canonicalize().unwrap());
-    let dependencies = codes["dependencies"].as_table().unwrap();
+    let app = &components["codes"];
+    assert_eq!(path(&app["source"]).unwrap(), built);
+    assert_eq!(app["build"]["command"].as_str(), Some(codes::BUILD));
+    assert_eq!(path(&app["build"]["workdir"]).unwrap(), examples().join("..").canonicalize().unwrap());
+    let dependencies = app["dependencies"].as_table().unwrap();
     let world = fs::read_to_string(examples().join("../wit/world.wit")).unwrap();
     let package = world.strip_prefix("package ").and_then(|rest| rest.split_once(';')).unwrap().0;
     assert_eq!(dependencies.keys().collect::<Vec<_>>(), [package], "the package as a whole");
