@@ -1,6 +1,13 @@
-//! Who is connected. When all places are taken, the connection that has been idle for the longest has to go, so that
-//! nobody is kept out by those who only sit there.
+//! Who is connected. When all places are taken, somebody idle has to go, so that nobody is kept out by those who only sit
+//! there: of whoever has most connections the one that has been idle for the longest.
+//!
+//! Who has a connection is known by the token of its last request: a peer's address says nothing on a loopback interface or
+//! behind a proxy. Those that never sent a known token count as one. Busy connections stay, as each of them has an end that
+//! its client can't put off, and one token has only so many requests at once ([`MAX_REQUESTS_OF_TOKEN`]).
+//!
+//! [`MAX_REQUESTS_OF_TOKEN`]: super::MAX_REQUESTS_OF_TOKEN
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,14 +36,14 @@ struct Presence {
     leave: Notify,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Doing {
     /// Requests that are being answered; at most one with HTTP/1.1.
     requests: u32,
     /// Whether there ever was a request.
     has_asked: bool,
-    /// Whether its last request came with a token that the server knows.
-    is_known: bool,
+    /// The name of its last request's token, if the server knows it.
+    token: Option<Arc<str>>,
     is_leaving: bool,
     /// Since when there is no request, or the connection.
     since: Instant,
@@ -53,13 +60,13 @@ impl Connections {
             if let Ok(place) = self.places.clone().try_acquire_owned() {
                 break place;
             }
-            self.ask_the_longest_idle_to_leave();
+            self.ask_somebody_to_leave();
             let next = tokio::time::timeout(LEAVE_TIMEOUT, self.places.clone().acquire_owned());
             if let Ok(Ok(place)) = next.await {
                 break place;
             }
         };
-        let doing = Doing { requests: 0, has_asked: false, is_known: false, is_leaving: false, since: Instant::now() };
+        let doing = Doing { requests: 0, has_asked: false, token: None, is_leaving: false, since: Instant::now() };
         let presence = Arc::new(Presence { doing: Mutex::new(doing), leave: Notify::new() });
         self.guests().insert(number, presence.clone());
         Guest { number, presence, all: self.clone(), _place: place }
@@ -70,16 +77,17 @@ impl Connections {
         let _ = self.places.acquire_many(self.max).await;
     }
 
-    /// Those whose token is known come last.
-    fn ask_the_longest_idle_to_leave(&self) {
+    fn ask_somebody_to_leave(&self) {
         let guests = self.guests();
-        let idle = guests.values().filter(|guest| {
-            let doing = guest.doing();
-            doing.requests == 0 && !doing.is_leaving
-        });
+        let staying = || guests.values().filter(|guest| !guest.doing().is_leaving);
+        let mut connections: HashMap<Option<Arc<str>>, u32> = HashMap::new();
+        for guest in staying() {
+            *connections.entry(guest.doing().token.clone()).or_default() += 1;
+        }
+        let idle = staying().filter(|guest| guest.doing().requests == 0);
         let longest = idle.min_by_key(|guest| {
             let doing = guest.doing();
-            (doing.is_known, doing.since)
+            (Reverse(connections.get(&doing.token).copied()), doing.since)
         });
         if let Some(guest) = longest {
             guest.doing().is_leaving = true;
@@ -114,7 +122,7 @@ impl Guest {
 
     /// How long there has been no request; `None` while there is one.
     pub fn idle(&self) -> Option<Duration> {
-        let doing = *self.presence.doing();
+        let doing = self.presence.doing();
         (doing.requests == 0).then(|| doing.since.elapsed())
     }
 
@@ -142,9 +150,12 @@ impl Drop for Guest {
 pub struct Answering(Arc<Presence>);
 
 impl Answering {
-    /// Says whether the request's token is one of the server's.
-    pub fn set_known(&self, is_known: bool) {
-        self.0.doing().is_known = is_known;
+    /// Says of which of the server's tokens the request is.
+    pub fn set_token(&self, name: Option<&str>) {
+        let mut doing = self.0.doing();
+        if doing.token.as_deref() != name {
+            doing.token = name.map(Arc::from);
+        }
     }
 }
 
@@ -160,34 +171,58 @@ impl Drop for Answering {
 mod tests {
     use super::*;
 
+    /// Somebody new, for whom somebody else must go.
+    fn admit_one_more(connections: &Arc<Connections>, number: u64) -> tokio::task::JoinHandle<Guest> {
+        let connections = connections.clone();
+        tokio::spawn(async move { connections.admit(number).await })
+    }
+
     #[tokio::test]
-    async fn the_longest_idle_makes_room_and_those_with_a_token_last() {
-        let connections = Connections::new(3);
-        let known = connections.admit(0).await;
-        known.request().set_known(true);
-        let busy = connections.admit(1).await;
+    async fn of_whoever_has_most_the_longest_idle_makes_room() {
+        let connections = Connections::new(5);
+        let of = async |number, token| {
+            let guest = connections.admit(number).await;
+            guest.request().set_token(token);
+            guest
+        };
+        let unknown = of(0, None).await;
+        let single = of(1, Some("a")).await;
+        let busy = of(2, Some("b")).await;
         let answering = busy.request();
-        let idle = connections.admit(2).await;
+        let (first, second) = (of(3, Some("b")).await, of(4, Some("b")).await);
 
-        let newcomer = tokio::spawn({
-            let connections = connections.clone();
-            async move { connections.admit(3).await }
-        });
-        idle.asked_to_leave().await;
-        drop(idle);
-        let newcomer = newcomer.await.unwrap();
-        let _answering = newcomer.request();
-
-        let next = tokio::spawn({
-            let connections = connections.clone();
-            async move { connections.admit(4).await }
-        });
-        known.asked_to_leave().await;
-        drop(known);
-        let next = next.await.unwrap();
-        assert!(!next.has_asked() && next.idle().is_some() && busy.idle().is_none());
+        let mut come = Vec::new();
+        for leaving in [first, second] {
+            let newcomer = admit_one_more(&connections, 5);
+            leaving.asked_to_leave().await;
+            drop(leaving);
+            let newcomer = newcomer.await.unwrap();
+            assert!(!newcomer.has_asked() && newcomer.idle().is_some() && busy.idle().is_none());
+            // It becomes the token's again, as when the same client comes back.
+            newcomer.request().set_token(Some("b"));
+            come.push(newcomer);
+        }
+        drop((unknown, single));
         drop(answering);
         assert!(busy.idle().is_some() && busy.has_asked());
+    }
+
+    #[tokio::test]
+    async fn of_those_without_a_token_the_longest_idle_makes_room() {
+        let connections = Connections::new(3);
+        let known = connections.admit(0).await;
+        known.request().set_token(Some("a"));
+        let (first, second) = (connections.admit(1).await, connections.admit(2).await);
+        let newcomer = admit_one_more(&connections, 3);
+        first.asked_to_leave().await;
+        drop(first);
+        let newcomer = newcomer.await.unwrap();
+        // Whoever is busy stays: of the tokens' the idle one goes.
+        let _answering = (second.request(), newcomer.request());
+        let next = admit_one_more(&connections, 4);
+        known.asked_to_leave().await;
+        drop(known);
+        next.await.unwrap();
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! The HTTP server: connections in, one fresh instance of the component per request.
 //!
 //! Nobody can hold what everybody needs. A connection that makes no progress ends; when all places are taken the longest
-//! idle one goes ([`connections`]). A body is read only for a token that the server knows, within a budget for all
-//! ([`body`]). Of the instances each kind of call and each token has its share ([`shares`]).
+//! idle one of whoever has most goes ([`connections`]). A body is read only for a token that the server knows and that has
+//! not too many requests running already, within a budget for all and a half of it for each ([`body`]). Of the instances
+//! each kind of call and each token has its share ([`shares`]).
 
 mod body;
 mod connection;
@@ -11,6 +12,7 @@ mod fill;
 mod limits;
 mod listener;
 mod metrics;
+mod per_token;
 mod refusal;
 mod request;
 mod route;
@@ -35,6 +37,7 @@ use body::Budget;
 use connections::Connections;
 use limits::Limiter;
 use metrics::Metrics;
+use per_token::PerToken;
 use shares::Shares;
 use std::future::Future;
 use std::sync::Arc;
@@ -62,8 +65,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take none of its answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Open connections; when there are more, the longest idle one goes.
+/// Open connections; when there are more, an idle one goes.
 const MAX_CONNECTIONS: u32 = 512;
+
+/// Requests of one token that are received or answered at once. As each needs a connection that can't be made to go
+/// meanwhile, one token holds at most a quarter of these.
+const MAX_REQUESTS_OF_TOKEN: usize = MAX_CONNECTIONS as usize / 4;
 
 /// How long the end waits for running requests. Longer than any of them may take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2 * CALL_TIME_LIMIT.as_secs());
@@ -98,6 +105,7 @@ pub struct Server {
     component: Component,
     services: Services,
     tokens: Arc<dyn Tokens>,
+    requests: PerToken,
     bodies: Budget,
     shares: Shares,
     sites: Sites,
@@ -116,6 +124,7 @@ impl Server {
             component,
             services,
             tokens,
+            requests: PerToken::new(MAX_REQUESTS_OF_TOKEN),
             bodies: Budget::new(),
             shares: Shares::new(),
             sites: options.sites,

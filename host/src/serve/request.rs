@@ -33,7 +33,7 @@ pub async fn answer(server: &Server, request: Request<Incoming>, answering: &Ans
     let id = request_id(request.headers());
     let (method, route) = (method(request.method()), route(request.uri().path()));
     let caller = Caller::of(server, request.headers());
-    answering.set_known(caller.is_known());
+    answering.set_token(caller.known());
 
     let named = credential_in(request.uri().path());
     let mut response = respond(server, request, &id, &caller).await.unwrap_or_else(Refusal::into_response);
@@ -70,8 +70,9 @@ impl Caller {
         self.entry.as_ref().ok()?.as_ref().map(|entry| entry.grant.name.as_str())
     }
 
-    fn is_known(&self) -> bool {
-        self.name().is_some() && !self.is_expired
+    /// The name, if the token is valid now.
+    fn known(&self) -> Option<&str> {
+        self.name().filter(|_| !self.is_expired)
     }
 }
 
@@ -88,7 +89,7 @@ async fn respond(
     provide_host(&mut parts.headers)?;
     parts.headers.insert(REQUEST_ID, id.clone());
     let changes = changes(&parts.method);
-    let (token, kind) = match caller.name().filter(|_| caller.is_known()) {
+    let (token, kind) = match caller.known() {
         Some(name) => (Some(name), kind(&parts.method, &parts.uri)),
         None => (None, Kind::Anonymous),
     };
@@ -102,8 +103,12 @@ async fn respond(
         return metrics(server, caller).await;
     }
     // What comes without a known token is refused by the component without a look at the body.
-    let (body, reserved) = match token {
-        Some(_) => server.bodies.collect(body).await?,
+    let (body, running_of_token, reserved) = match token {
+        Some(name) => {
+            let permit = server.requests.of(name).try_acquire_owned().map_err(|_| Refusal::BUSY)?;
+            let (body, reserved) = server.bodies.collect(name, body).await?;
+            (body, Some(permit), reserved)
+        }
         None => Default::default(),
     };
     let request = Request::from_parts(parts, body);
@@ -121,7 +126,7 @@ async fn respond(
         instances.inc();
         let result = component.handle(&services, request).await;
         instances.dec();
-        drop((place, reserved));
+        drop((place, reserved, running_of_token));
         result
     });
     match running.await {
@@ -140,7 +145,7 @@ async fn respond(
 
 /// For whoever watches the server; the component knows nothing of it.
 async fn metrics(server: &Server, caller: &Caller) -> Result<Response<Bytes>, Refusal> {
-    let entry = caller.entry.as_ref().ok().and_then(Option::as_ref).filter(|_| caller.is_known());
+    let entry = caller.entry.as_ref().ok().and_then(Option::as_ref).filter(|_| caller.known().is_some());
     let entry = entry.ok_or(Refusal::NO_TOKEN)?;
     if !entry.grant.scopes.contains(Scope::Admin) {
         return Err(Refusal::NO_SCOPE);

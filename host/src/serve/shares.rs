@@ -3,9 +3,9 @@
 //! Each kind has instances of its own, so readers never wait for writers, or for those who have no token at all. Of each
 //! kind one token gets at most half.
 
+use super::per_token::PerToken;
 use crate::engine::MAX_INSTANCES;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a request does, as far as its shape tells.
@@ -52,7 +52,7 @@ const _: () = {
 /// The places of each kind, and those of each token.
 pub struct Shares {
     kinds: [Arc<Semaphore>; Kind::ALL.len()],
-    tokens: Mutex<HashMap<(String, Kind), Arc<Semaphore>>>,
+    tokens: [PerToken; Kind::ALL.len()],
 }
 
 /// The right to run an instance, until it is dropped.
@@ -60,14 +60,17 @@ pub struct Place(#[expect(dead_code, reason = "held, never looked at")] [Option<
 
 impl Shares {
     pub fn new() -> Self {
-        Self { kinds: Kind::ALL.map(|kind| Arc::new(Semaphore::new(kind.places()))), tokens: Mutex::default() }
+        Self {
+            kinds: Kind::ALL.map(|kind| Arc::new(Semaphore::new(kind.places()))),
+            tokens: Kind::ALL.map(|kind| PerToken::new((kind.places() / 2).max(1))),
+        }
     }
 
     /// Waits for a place. The queue is fair among those of one kind.
     pub async fn admit(&self, token: Option<&str>, kind: Kind) -> Option<Place> {
         let own = match token {
             // First the token's own share, so that nobody holds what others could use while he waits for it.
-            Some(token) => Some(self.of_token(token, kind).acquire_owned().await.ok()?),
+            Some(token) => Some(self.tokens[kind as usize].of(token).acquire_owned().await.ok()?),
             None => None,
         };
         let shared = self.kinds[kind as usize].clone().acquire_owned().await.ok()?;
@@ -79,19 +82,6 @@ impl Shares {
         for kind in Kind::ALL {
             let _ = self.kinds[kind as usize].acquire_many(kind.places() as u32).await;
         }
-    }
-
-    fn of_token(&self, token: &str, kind: Kind) -> Arc<Semaphore> {
-        let share = (kind.places() / 2).max(1);
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = tokens.get(&(token.to_owned(), kind)) {
-            return own.clone();
-        }
-        // Those that nobody uses are forgotten, or names that come and go would stay.
-        tokens.retain(|_, own| Arc::strong_count(own) > 1 || own.available_permits() < share);
-        let own = Arc::new(Semaphore::new(share));
-        tokens.insert((token.to_owned(), kind), own.clone());
-        own
     }
 }
 
@@ -125,17 +115,5 @@ mod tests {
             assert!(is_let_in(&shares, Some("c"), kind).await.is_some());
         }
         tokio::time::timeout(Duration::from_millis(20), shares.all_free()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn names_that_come_and_go_do_not_stay() {
-        let shares = Shares::new();
-        let held = shares.admit(Some("held"), Kind::Read).await.unwrap();
-        for n in 0..1000 {
-            shares.admit(Some(&n.to_string()), Kind::Read).await.unwrap();
-        }
-        let names = || shares.tokens.lock().unwrap().keys().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        assert!(names().len() <= 2 && names().contains(&"held".to_owned()), "{:?}", names());
-        drop(held);
     }
 }
