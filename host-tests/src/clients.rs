@@ -1,10 +1,12 @@
 //! Programs of others in Python and JavaScript, to test against: their packages are installed on demand from the
-//! registries into `target/clients`, each in the version that is asked for.
+//! registries into `target/clients`, each in the version that is asked for and each list of
+//! them in a folder of its own.
 
 use crate::skip::found;
 use crate::world::target;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A Python interpreter that has these packages, such as `pyotp==2.9.0`.
@@ -29,14 +31,15 @@ pub fn program(test: &str, name: &str) -> bool {
 }
 
 fn try_python(packages: &[&str]) -> Result<Command, String> {
-    let folder = Folder::lock("python")?;
+    let folder = Folder::lock("python", packages)?;
     let interpreter = folder.path.join("bin/python");
-    if !interpreter.exists() {
+    folder.provide(|| {
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder.path), "python3 -m venv")?;
-    }
-    folder.install(packages, |missing| {
+        if packages.is_empty() {
+            return Ok(());
+        }
         let mut pip = Command::new(&interpreter);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(missing);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
         run(&mut pip, "pip install")
     })?;
     let mut command = Command::new(interpreter);
@@ -46,11 +49,11 @@ fn try_python(packages: &[&str]) -> Result<Command, String> {
 }
 
 fn try_node(packages: &[&str]) -> Result<Command, String> {
-    let folder = Folder::lock("node")?;
-    folder.install(packages, |missing| {
+    let folder = Folder::lock("node", packages)?;
+    folder.provide(|| {
         let mut npm = Command::new("npm");
         npm.args(["install", "--silent", "--save-exact", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
-        run(npm.arg(&folder.path).args(missing), "npm install")
+        run(npm.arg(&folder.path).args(packages), "npm install")
     })?;
     let mut command = Command::new("node");
     command.current_dir(&folder.path).env("TZ", "UTC");
@@ -67,7 +70,8 @@ fn run(command: &mut Command, what: &str) -> Result<(), String> {
     Err(format!("{what} failed: {}", stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default()))
 }
 
-/// A folder of packages. While it exists no other process or thread changes the folder.
+/// A folder with one list of packages: those of another list may need the same ones in other versions. While it exists no
+/// other process or thread changes the folder.
 struct Folder {
     path: PathBuf,
     /// Unlocks when it is dropped.
@@ -75,27 +79,30 @@ struct Folder {
 }
 
 impl Folder {
-    fn lock(name: &str) -> Result<Self, String> {
-        let clients = target().join("clients");
-        let open = |path: &Path| {
-            fs::create_dir_all(path.join(name))?;
-            let file = File::create(path.join(format!("{name}.lock")))?;
+    fn lock(language: &str, packages: &[&str]) -> Result<Self, String> {
+        let mut hasher = DefaultHasher::new();
+        packages.hash(&mut hasher);
+        // Names of npm's packages can have a slash.
+        let first = packages.first().unwrap_or(&"none").replace('/', "+");
+        let name = format!("{first}-{:016x}", hasher.finish());
+        let all = target().join("clients").join(language);
+        let open = || {
+            fs::create_dir_all(all.join(&name))?;
+            let file = File::create(all.join(format!("{name}.lock")))?;
             file.lock()?;
             Ok(file)
         };
-        let lock = open(&clients).map_err(|error: std::io::Error| format!("target/clients cannot be used: {error}"))?;
-        Ok(Self { path: clients.join(name), _lock: lock })
+        let lock = open().map_err(|error: std::io::Error| format!("target/clients cannot be used: {error}"))?;
+        Ok(Self { path: all.join(name), _lock: lock })
     }
 
-    /// Has those packages installed that are not there yet.
-    fn install(&self, packages: &[&str], install: impl FnOnce(&[&str]) -> Result<(), String>) -> Result<(), String> {
-        // A file of its name for each that is there; names of npm's packages can have a slash.
-        let marker = |package: &str| self.path.join(format!("{}.installed", package.replace('/', "+")));
-        let missing: Vec<&str> = packages.iter().copied().filter(|package| !marker(package).exists()).collect();
-        if missing.is_empty() {
+    /// Has the packages installed unless that was done.
+    fn provide(&self, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+        let marker = self.path.join("installed");
+        if marker.exists() {
             return Ok(());
         }
-        install(&missing)?;
-        missing.iter().try_for_each(|package| fs::write(marker(package), "")).map_err(|error| error.to_string())
+        install()?;
+        fs::write(marker, "").map_err(|error| error.to_string())
     }
 }

@@ -11,6 +11,8 @@ mod dice;
 mod directory;
 pub mod engines;
 pub mod history;
+#[cfg(target_os = "linux")]
+mod inside;
 mod native;
 mod program;
 mod skip;
@@ -23,7 +25,11 @@ pub use client::{Answer, Client};
 pub use clock::FixedClock;
 pub use dice::Dice;
 pub use directory::TempDir;
+#[cfg(target_os = "linux")]
+pub use inside::Inside;
 pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
+#[cfg(target_os = "linux")]
+pub use program::spawn_seen;
 pub use program::{Output, Program, Server};
 pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};
 pub use vault::{ADMIN_TOKEN, Called, KEYS, NOW, Settings, Vault, everything, new_credential, no_changes};

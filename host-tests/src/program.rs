@@ -1,6 +1,8 @@
 //! The `strongroom` program.
 
 use crate::client::Client;
+#[cfg(target_os = "linux")]
+use crate::inside::Inside;
 use crate::world::target;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -118,10 +120,25 @@ impl Program {
 
     /// The same with more arguments.
     pub fn serve_with(&self, arguments: &[&str]) -> Server {
+        self.await_start(self.serve_command(arguments).spawn().unwrap())
+    }
+
+    /// The same with a view into the process.
+    #[cfg(target_os = "linux")]
+    pub fn serve_seen(&self, arguments: &[&str]) -> (Server, Inside) {
+        let (child, inside) = spawn_seen(|| self.serve_command(arguments));
+        (self.await_start(child), inside)
+    }
+
+    fn serve_command(&self, arguments: &[&str]) -> Command {
         let all: Vec<&str> =
             ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.iter().copied()).collect();
         let mut command = self.command(&all);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn await_start(&self, mut child: Child) -> Server {
         let stdout = Reader::start(child.stdout.take().unwrap());
         let stderr = Reader::start(child.stderr.take().unwrap());
         let start = Instant::now();
@@ -138,6 +155,21 @@ impl Program {
         };
         Server { program: self.clone(), child, address, stdout, stderr }
     }
+}
+
+/// Starts a program and opens what is inside of it in the moment before it keeps others from that; with another start where
+/// that moment was missed.
+#[cfg(target_os = "linux")]
+pub fn spawn_seen(command: impl Fn() -> Command) -> (Child, Inside) {
+    for _ in 0..100 {
+        let mut child = command().spawn().unwrap();
+        if let Some(inside) = Inside::of(child.id()) {
+            return (child, inside);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    panic!("a process can't be looked into by its own parent: does the system forbid it (kernel.yama.ptrace_scope)?");
 }
 
 /// A running `strongroom serve`; killed when dropped.
@@ -204,9 +236,19 @@ impl Server {
     }
 
     /// Ends it as an operator would: SIGTERM. Returns exit status and whole output.
-    pub fn stop(mut self) -> (ExitStatus, Output) {
+    pub fn stop(self) -> (ExitStatus, Output) {
+        self.ask_to_stop();
+        self.ended()
+    }
+
+    /// Sends SIGTERM, and does not wait for the end.
+    pub fn ask_to_stop(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits for the end, which was asked for. Returns exit status and whole output.
+    pub fn ended(mut self) -> (ExitStatus, Output) {
         let status = self.child.wait().unwrap();
         let output = Output { code: status.code(), stdout: self.stdout.join(), stderr: self.stderr.join() };
         (status, output)

@@ -41,13 +41,17 @@ impl World {
         })
     }
 
+    /// The engine of all of them, whose components are cached on disk.
+    pub fn engine() -> &'static Engine {
+        static ENGINE: OnceLock<Engine> = OnceLock::new();
+        ENGINE.get_or_init(|| Engine::new(Some(&target().join("test-cache"))).unwrap())
+    }
+
     /// The component, compiled once per process (and, as it is cached on disk, once per build).
     pub fn component(self) -> Component {
-        static ENGINE: OnceLock<Engine> = OnceLock::new();
         static LOADED: Mutex<[Option<Component>; World::ALL.len()]> = Mutex::new([const { None }; World::ALL.len()]);
-        let engine = ENGINE.get_or_init(|| Engine::new(Some(&target().join("test-cache"))).unwrap());
         let mut loaded = LOADED.lock().unwrap();
-        loaded[self as usize].get_or_insert_with(|| Component::load(engine, &self.wasm()).unwrap()).clone()
+        loaded[self as usize].get_or_insert_with(|| Component::load(Self::engine(), &self.wasm()).unwrap()).clone()
     }
 }
 

@@ -235,7 +235,10 @@ impl Slow {
             self.stream = connect(self.address).ok();
             let _ = self.stream.as_mut().map(|stream| stream.write(self.opening.as_bytes()));
         }
-        let _ = self.stream.as_mut().map(|stream| stream.write(b" "));
+        let written = self.stream.as_mut().map(|stream| stream.write(b" "));
+        if matches!(written, Some(Err(error)) if error.kind() != std::io::ErrorKind::WouldBlock) {
+            self.stream = None;
+        }
     }
 }
 
@@ -447,14 +450,20 @@ fn ten_thousand_tokens_cost_a_request_nothing() {
     let _alone = alone();
     let directory = TempDir::new();
     let (program, _server, honest) = start(&directory);
-    let few = median(&honest.client);
     let path = program.state().join("tokens");
-    let mut tokens = std::fs::read_to_string(&path).unwrap();
+    let two = std::fs::read_to_string(&path).unwrap();
+    let mut tokens = two.clone();
     for n in 0..10_000 {
         tokens += &format!("t{n}:default:read:{}\n", strongroom_host::token::hash(&n.to_string()));
     }
-    std::fs::write(&path, tokens).unwrap();
-    let many = median(&honest.client);
+    // In turns, as the machine is not equally busy all the time.
+    let medians = [(); 3].map(|()| {
+        [&two, &tokens].map(|list| {
+            std::fs::write(&path, list).unwrap();
+            median(&honest.client)
+        })
+    });
+    let [few, many] = [0, 1].map(|of| medians.iter().map(|pair| pair[of]).min().unwrap());
     println!("tokens: {few:?} with 2, {many:?} with 10,002");
     assert!(many < few * 2 + Duration::from_millis(2), "{few:?} {many:?}");
 }

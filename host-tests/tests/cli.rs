@@ -391,6 +391,25 @@ fn supply_hands_values_to_a_program_and_to_nobody_else() {
     assert_one_clear_line(&supply("https://example.com", &["--exec", "/nonexistent"]), &["cannot be run"]);
 }
 
+/// No field is taken for a setting, and what an outer call has supplied does not reach the program of an inner one.
+#[test]
+fn supplied_variables_are_those_of_one_credential() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path())
+        .with("STRONGROOM_VALUE_OUTER", "outer")
+        .with("STRONGROOM_TOTP_CODE", "123456")
+        .with("STRONGROOM_AUDIT", "changes");
+    let mut request = create("odd");
+    request["values"] = json!({ "state-dir": "/elsewhere" });
+    program.call(&request).unwrap();
+    let script = r#"
+        test "$STRONGROOM_VALUE_STATE_DIR" = /elsewhere && test -z "$STRONGROOM_STATE_DIR" &&
+        test -z "$STRONGROOM_VALUE_OUTER$STRONGROOM_TOTP_CODE" && test "$STRONGROOM_AUDIT" = changes && exit 7"#;
+    let arguments = ["supply", "odd", "--quiet", "--origin", "https://example.com", "--exec", "sh", "-c", script];
+    let ran = program.run(&arguments);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(7), ""), "{ran:?}");
+}
+
 /// A model that empties what it was not asked to, and one that deletes: each is undone by one command.
 #[test]
 fn what_an_agent_did_is_undone_by_one_command() {

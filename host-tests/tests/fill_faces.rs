@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(target_os = "linux")]
+use strongroom_host_tests::spawn_seen;
 use strongroom_host_tests::{Chromium, LoginSite, Program, Server, TempDir, clients};
 
 const PASSWORD: &str = "hunter2-canary";
@@ -400,50 +402,37 @@ fn files_with_a_value(directory: &Path) -> Vec<PathBuf> {
     found.collect()
 }
 
-/// Arguments and environment of a process, as others on the machine can see them. `None` if they can't be seen.
-#[cfg(target_os = "linux")]
-fn seen_of(process: u32) -> Option<String> {
-    let read = |name: &str| fs::read(format!("/proc/{process}/{name}")).ok().filter(|bytes| !bytes.is_empty());
-    let (arguments, environment) = (read("cmdline")?, read("environ")?);
-    Some(String::from_utf8_lossy(&[arguments, environment].concat()).into_owned())
-}
-
 /// While values are in a page and after it, no process of ours shows them and no file holds them.
 #[test]
 #[cfg(target_os = "linux")]
 fn no_value_in_arguments_environment_or_files() {
     let Some(world) = World::start("where values must not be") else { return };
     let temporary = TempDir::new();
-    let server = world.program.serve_with(&world.options().each_ref().map(String::as_str));
+    let (server, mut inside) = world.program.serve_seen(&world.options().each_ref().map(String::as_str));
     let token = fs::read_to_string(world.token("filler", "fill")).unwrap();
     let page = world.chromium.open(&world.site.url());
     let kept =
         server.client_with(token.trim()).post("/credentials/login/fill", &json!({"page": page, "submit": false}));
     assert_eq!(kept.json()["status"], "filled");
-    assert!(!seen_of(server.id()).unwrap().contains("canary"));
+    let seen = inside.arguments_and_environment();
+    assert!(seen.contains("serve") && seen.contains("RUST_BACKTRACE") && !seen.contains("canary"));
     world.chromium.close(&page);
 
     let page = world.chromium.open(&world.site.url());
     let port = world.site.port.to_string();
-    let mut command = world.program.command(&[
-        "fill",
-        "login",
-        "--browser",
-        &world.chromium.url(),
-        "--page",
-        &page,
-        "--allow-port",
-        &port,
-    ]);
-    command.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
+    let url = world.chromium.url();
+    let (mut child, mut inside) = spawn_seen(|| {
+        let arguments = ["fill", "login", "--browser", &url, "--page", &page, "--allow-port", &port];
+        let mut command = world.program.command(&arguments);
+        command.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    });
     let mut looks = 0;
     while child.try_wait().unwrap().is_none() {
+        let seen = inside.arguments_and_environment();
+        assert!(!seen.contains("canary"));
         // At its very beginning and end there is nothing to see.
-        if let Some(seen) = seen_of(child.id()) {
-            assert!(!seen.contains("canary"));
-            looks += 1;
-        }
+        looks += usize::from(seen.contains("RUST_BACKTRACE"));
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     assert!(child.wait().unwrap().success() && looks > 1, "{looks}");

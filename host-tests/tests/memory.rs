@@ -4,57 +4,24 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::json;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, Permissions};
+use std::io::Write;
 use std::net::TcpStream;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use strongroom_host_tests::{Program, Server, TempDir};
+use strongroom_host_tests::{Program, TempDir};
 
 /// Two parts, so that no constant of anybody is what is searched for.
 fn canary() -> String {
     ["canary-9b41-", "password-in-memory"].concat()
 }
 
-/// How many times a text stands in what the process may write to. `None` where we may not look.
-fn times_in_memory(server: &Server, text: &str) -> Option<usize> {
-    let path = format!("/proc/{}", server.id());
-    let memory = match File::open(format!("{path}/mem")) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
-        memory => memory.unwrap(),
-    };
-    let mut found = 0;
-    for line in fs::read_to_string(format!("{path}/maps")).unwrap().lines() {
-        let mut words = line.split_whitespace();
-        let (range, mode) = (words.next().unwrap(), words.next().unwrap());
-        if !mode.starts_with("rw") || line.ends_with("[vvar]") {
-            continue;
-        }
-        let (from, to) = range.split_once('-').unwrap();
-        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
-        let mut part = vec![0; 1 << 20];
-        let mut at = from;
-        while at < to {
-            let length = part.len().min((to - at) as usize);
-            // Some mappings can't be read.
-            let Ok(read @ 1..) = memory.read_at(&mut part[..length], at) else { break };
-            found += count(&part[..read], text.as_bytes());
-            // What stands across the end of a part is found in the next one.
-            at += if read < length || read <= text.len() { read as u64 } else { (read - text.len() + 1) as u64 };
-        }
-    }
-    Some(found)
-}
-
-fn count(haystack: &[u8], needle: &[u8]) -> usize {
-    let firsts = haystack.iter().enumerate().filter(|(_, byte)| **byte == needle[0]);
-    firsts.filter(|(at, _)| haystack[*at..].starts_with(needle)).count()
-}
-
 #[test]
 fn holds_no_value_when_it_was_answered() {
     let directory = TempDir::new();
-    let server = Program::on(directory.path()).serve();
+    let (server, mut inside) = Program::on(directory.path()).serve_seen(&[]);
     let (client, canary) = (server.client(), canary());
     let new = |name: &str| json!({ "name": name, "domain": "example.com", "values": { "password": canary, "other": canary.repeat(40) } });
     // A connection on which a body is on its way: the search finds what is there.
@@ -66,17 +33,10 @@ fn holds_no_value_when_it_was_answered() {
     );
     open.write_all(format!("{head}{{\"name\":\"{canary}").as_bytes()).unwrap();
     let begin = Instant::now();
-    let there = loop {
-        match times_in_memory(&server, &canary) {
-            Some(0) if begin.elapsed() < Duration::from_secs(5) => std::thread::sleep(Duration::from_millis(20)),
-            times => break times,
-        }
-    };
-    if there.is_none() {
-        eprintln!("the memory of another process can't be read here, which is half of the promise");
-        return;
+    while inside.count(&canary) == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(30), "the search finds nothing");
+        std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(there > Some(0), "the search finds nothing");
     drop(open);
 
     std::thread::scope(|scope| {
@@ -99,12 +59,78 @@ fn holds_no_value_when_it_was_answered() {
     });
     let begin = Instant::now();
     loop {
-        let left = times_in_memory(&server, &canary);
-        if left == Some(0) {
+        let left = inside.count(&canary);
+        if left == 0 {
             break;
         }
-        assert!(begin.elapsed() < Duration::from_secs(10), "{left:?} times in the server's memory");
+        assert!(begin.elapsed() < Duration::from_secs(30), "{left} times in the server's memory");
         std::thread::sleep(Duration::from_millis(100));
     }
     println!("nothing left {:?} after the last answer", begin.elapsed());
+}
+
+/// Someone who is not root: ourselves, or user 65534.
+const NOBODY: u32 = 65534;
+
+/// A command that this one runs, in a directory that he can read.
+fn as_somebody(mut command: Command) -> Command {
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t"))
+}
+
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether another process of the same user can read the environment of this one. To the kernel that is the same question as
+/// for its memory.
+fn can_be_looked_into(process: u32) -> bool {
+    let mut command = Command::new("cat");
+    command.arg(format!("/proc/{process}/environ"));
+    let output = as_somebody(command).output().unwrap();
+    assert!(
+        output.status.success() || String::from_utf8_lossy(&output.stderr).contains("Permission denied"),
+        "{output:?}"
+    );
+    output.status.success()
+}
+
+#[test]
+fn is_closed_to_other_processes_of_the_same_user() {
+    let directory = TempDir::new();
+    let place = directory.path().join("place");
+    fs::create_dir(&place).unwrap();
+    // A copy, as not everybody may enter the folder of the build.
+    let binary = directory.path().join("strongroom");
+    fs::copy(Program::binary(), &binary).unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    if is_root() {
+        chown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let start = |mut command: Command| {
+        command.current_dir(&place).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Ended(as_somebody(command).spawn().unwrap())
+    };
+    let mut sleep = Command::new("sleep");
+    sleep.arg("600");
+    let other = start(sleep);
+    let mut serve = Command::new(&binary);
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--state-dir"]).arg(place.join("state"));
+    let mut server = start(serve);
+    let mut first = [0; 10];
+    std::io::Read::read_exact(server.0.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert_eq!(&first, b"Strongroom");
+    assert!(can_be_looked_into(other.0.id()), "else this would show nothing");
+    assert!(!can_be_looked_into(server.0.id()));
 }

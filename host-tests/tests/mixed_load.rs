@@ -1,8 +1,9 @@
 //! Mixed load: 32 clients that create, read, change and delete, one that never reads its answers, one that floods without
 //! a token, and a server that is killed again and again. Nothing that was acknowledged is lost, an honest client gets no
-//! failure but 503 with `Retry-After`, and the memory of a server that is left alone stays as it is.
+//! failure but 503 with `Retry-After`, and the memory of a server that is left alone stays as it is. A change whose outcome
+//! the server could not tell (`outcome_unknown`) is neither acknowledged nor failed, as one whose connection broke.
 //!
-//! It takes less than a minute; `STRONGROOM_LOAD_MINUTES=30 cargo test ... --test mixed_load -- --nocapture` is the
+//! It takes a minute or so; `STRONGROOM_LOAD_MINUTES=30 cargo test ... --test mixed_load -- --nocapture` is the
 //! whole form.
 
 use serde_json::{Value, json};
@@ -15,10 +16,13 @@ use std::time::{Duration, Instant};
 use strongroom_host_tests::{Client, Dice, Program, Server, TempDir};
 
 const CLIENTS: u64 = 32;
-/// Without the variable: as long as it takes to see a few kills, and memory after it has settled.
-const SHORT: Duration = Duration::from_secs(40);
-/// A server runs for this long before it is killed, at random between the two.
-const RUN_SECONDS: (u64, u64) = (2, 20);
+/// Without the variable: so many kills, and as long as it takes to see memory settle.
+const KILLS: usize = 4;
+const SHORT: Duration = Duration::from_secs(20);
+/// How many answers the clients get from a server before it is killed, at random between the two.
+const ANSWERS: (u64, u64) = (50, 2000);
+/// The same without the variable.
+const FEW_ANSWERS: (u64, u64) = (50, 400);
 /// By how much memory may differ between the first and the last quarter of the time without kills: the caches of
 /// connections to the database fill up, 2 MiB each.
 const GROWTH_MAX_MIB: u64 = 64;
@@ -28,7 +32,9 @@ const SAMPLE: Duration = Duration::from_millis(250);
 #[test]
 fn thirty_two_clients_one_that_never_reads_one_that_floods_and_kills() {
     let minutes: Option<u64> = std::env::var("STRONGROOM_LOAD_MINUTES").ok().map(|minutes| minutes.parse().unwrap());
-    let whole = minutes.map_or(SHORT, |minutes| Duration::from_secs(60 * minutes));
+    // One half with kills, one without: memory begins anew with each server.
+    let half = minutes.map_or(SHORT, |minutes| Duration::from_secs(30 * minutes));
+    let answers = if minutes.is_some() { ANSWERS } else { FEW_ANSWERS };
     let directory = TempDir::new();
     let program = Program::on(directory.path());
     let load = Load::start(program.serve_with(&["--quiet"]));
@@ -41,18 +47,16 @@ fn thirty_two_clients_one_that_never_reads_one_that_floods_and_kills() {
         scope.spawn(|| load.never_reading());
         scope.spawn(|| load.flooding());
         let (start, mut dice) = (Instant::now(), Dice(1));
-        // One half with kills, one without: memory begins anew with each server.
-        while start.elapsed() < whole / 2 {
-            let seconds = dice.between(RUN_SECONDS.0, RUN_SECONDS.1).min(whole.as_secs() / 10);
-            std::thread::sleep(Duration::from_millis(seconds * 1000 + dice.between(0, 999)));
+        while kills < KILLS || (minutes.is_some() && start.elapsed() < half) {
+            load.wait_for_answers(dice.between(answers.0, answers.1));
             load.replace_server(|old| {
                 old.kill();
                 program.serve_with(&["--quiet"])
             });
             kills += 1;
         }
-        let mut memory = Vec::new();
-        while start.elapsed() < whole {
+        let (mut memory, start) = (Vec::new(), Instant::now());
+        while start.elapsed() < half {
             std::thread::sleep(SAMPLE);
             memory.push(load.memory_mib());
         }
@@ -70,18 +74,19 @@ fn thirty_two_clients_one_that_never_reads_one_that_floods_and_kills() {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let known = load.known.lock().unwrap();
     println!(
-        "{} s, {kills} kills: {} calls, {} of them 503 with Retry-After, {} broken off; {} credentials; {} requests \
-         without a token; memory {first} MiB, at the end {last} MiB, at most {most} MiB",
-        whole.as_secs(),
+        "{kills} kills, then {} s: {} calls, {} of them 503 with Retry-After, {} of unknown outcome, {} broken off; {} \
+         credentials; {} requests without a token; memory {first} MiB, at the end {last} MiB, at most {most} MiB",
+        half.as_secs(),
         count(&load.calls),
         count(&load.busy),
+        count(&load.unknown),
         count(&load.broken),
         known.len(),
         count(&load.floods),
     );
     let wrong = load.wrong.lock().unwrap();
     assert!(wrong.is_empty(), "{} answers were wrong, such as {:?}", wrong.len(), &wrong[..wrong.len().min(10)]);
-    assert!(count(&load.floods) > 100 && count(&load.calls) > 500 && kills >= 3, "that was no load");
+    assert!(count(&load.floods) > 100 && count(&load.answered) > 500, "that was no load");
     assert!(last <= first + GROWTH_MAX_MIB, "memory grew from {first} MiB to {last} MiB");
     assert_nothing_lost(&program, &known);
 }
@@ -134,7 +139,7 @@ enum Known {
     /// With this version, or a newer one whose answer got lost.
     There(u64),
     Gone,
-    /// The connection broke while it was created or deleted.
+    /// The connection broke while it was created or deleted, or the server could not tell whether it was.
     Unclear,
 }
 
@@ -145,7 +150,9 @@ struct Load {
     is_over: AtomicBool,
     known: Mutex<BTreeMap<String, Known>>,
     calls: AtomicU64,
+    answered: AtomicU64,
     busy: AtomicU64,
+    unknown: AtomicU64,
     broken: AtomicU64,
     floods: AtomicU64,
     wrong: Mutex<Vec<String>>,
@@ -160,7 +167,9 @@ impl Load {
             is_over: AtomicBool::new(false),
             known: Mutex::default(),
             calls: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             busy: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
             broken: AtomicU64::new(0),
             floods: AtomicU64::new(0),
             wrong: Mutex::default(),
@@ -172,6 +181,16 @@ impl Load {
         let new = replace(server.take().unwrap());
         *self.address.write().unwrap() = new.address();
         *server = Some(new);
+    }
+
+    /// Returns when the clients have got so many right answers more.
+    fn wait_for_answers(&self, number: u64) {
+        let until = self.answered.load(Ordering::Relaxed) + number;
+        let start = Instant::now();
+        while self.answered.load(Ordering::Relaxed) < until {
+            std::thread::sleep(Duration::from_millis(1));
+            assert!(start.elapsed() < Duration::from_secs(300), "the clients get no answers");
+        }
     }
 
     fn address(&self) -> SocketAddr {
@@ -190,7 +209,8 @@ impl Load {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     }
 
-    /// Calls until there is an answer other than 503; `None` if the connection broke, which leaves open what happened.
+    /// Calls until there is an answer other than 503 with `Retry-After`; `None` if the connection broke or the server
+    /// could not tell the outcome, which leaves open what happened.
     fn call(&self, method: &str, path: &str, body: Option<&Value>, right: u16) -> Option<Value> {
         loop {
             self.calls.fetch_add(1, Ordering::Relaxed);
@@ -206,12 +226,15 @@ impl Load {
                 continue;
             }
             if answer.status != right {
-                let end = answer.status == 503 && answer.header("retry-after").is_some();
-                if !end {
+                let is_busy = answer.status == 503 && answer.header("retry-after").is_some();
+                if method != "GET" && answer.status == 503 && answer.code() == "outcome_unknown" {
+                    self.unknown.fetch_add(1, Ordering::Relaxed);
+                } else if !is_busy {
                     self.wrong.lock().unwrap().push(format!("{method} {path}: {} {}", answer.status, answer.body));
                 }
                 return None;
             }
+            self.answered.fetch_add(1, Ordering::Relaxed);
             return Some(if answer.body.is_empty() { Value::Null } else { answer.json() });
         }
     }

@@ -34,7 +34,7 @@ fn run(program: &Program, arguments: &[&str]) -> Output {
     let mut command = program.command(arguments);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
-    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
+    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(10));
     }
     let _ = child.kill();
@@ -70,7 +70,7 @@ fn that_is_not_whole_is_refused_and_left_alone() {
         change(&mut bytes);
         fs::write(path.join(DATABASE), bytes).unwrap();
     };
-    type Damage<'a> = &'a dyn Fn(&Path);
+    type Damage<'a> = &'a (dyn Fn(&Path) + Sync);
     let cases: [(&str, &Program, Damage<'_>, &str); 20] = [
         ("removed", &good, &|path| remove(path, DATABASE), "put it back from a backup"),
         ("emptied", &good, &|path| overwrite(path, &|bytes| bytes.clear()), "put it back from a backup"),
@@ -161,7 +161,8 @@ fn that_is_not_whole_is_refused_and_left_alone() {
         ),
         ("a damaged id", &good, &|path| fs::write(path.join("store.id"), "x").unwrap(), "store.id is damaged"),
     ];
-    for (name, from, damage, expected) in cases {
+    let check = |(name, from, damage, expected): &(&str, &Program, Damage<'_>, &str)| {
+        let (name, expected) = (*name, *expected);
         let state = directory.path().join(name);
         assert!(Command::new("cp").arg("-r").args([from.state(), &state]).status().unwrap().success());
         damage(&state);
@@ -179,7 +180,14 @@ fn that_is_not_whole_is_refused_and_left_alone() {
             assert!(output.code == Some(1) || name == "a damaged page", "{name} {command:?}: {output:?}");
             assert!(files(&state) == before, "{name} {command:?}: something was changed");
         }
-    }
+    };
+    // Side by side: each refusal takes a moment, in which somebody who closes the database would be done.
+    std::thread::scope(|scope| {
+        for case in &cases {
+            let check = &check;
+            scope.spawn(move || check(case));
+        }
+    });
     // The same without damage.
     assert!(good.run(&["verify"]).stdout.starts_with("sound: 30 credentials"));
     assert!(killed.run(&["verify"]).stdout.starts_with("sound: 1 credentials"));
@@ -200,6 +208,36 @@ fn that_is_lost_can_be_begun_anew() {
     assert_eq!(init.code, Some(0), "{init:?}");
     assert!(program.run(&["verify"]).stdout.starts_with("sound: 0 credentials"));
     create(&program, "new");
+}
+
+/// Whether its store is there or was lost: what a running program has in its hands is not begun anew.
+#[test]
+fn that_is_in_use_is_not_begun_anew() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let server = program.serve();
+    let new = json!({ "name": "kept", "domain": "example.com", "values": { "password": "p" } });
+    assert_eq!(server.client().post("/credentials", &new).status, 201);
+    let assert_refused = || {
+        let before = files(program.state());
+        let init = run(&program, &["init", "--force"]);
+        assert!(init.code == Some(1) && init.stderr.contains("in use by a running program"), "{init:?}");
+        let after = files(program.state());
+        assert_eq!(before.get("store.id"), after.get("store.id"));
+        assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    };
+    assert_refused();
+    assert_eq!(server.client().get("/credentials/kept").status, 200);
+    // All else goes on beside it.
+    assert!(program.run(&["verify"]).stdout.starts_with("sound: 1 credentials"));
+    assert_eq!(program.run(&["init"]).code, Some(0));
+    for name in [DATABASE, "sqlite_key_value.db-wal", "sqlite_key_value.db-shm"] {
+        let _ = fs::remove_file(program.state().join(name));
+    }
+    assert_refused();
+    server.kill();
+    assert_eq!(run(&program, &["init", "--force"]).code, Some(0));
+    assert!(program.run(&["verify"]).stdout.starts_with("sound: 0 credentials"));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use strongroom_host::bindings::vault::exports::strongroom::vault::types::ErrorCo
 
 #[derive(Args)]
 pub struct InitArguments {
-    /// Start an EMPTY vault where the store has lost its root record. Stop all writers first
+    /// Start an EMPTY vault where the store has lost its root record. Refused while a program uses the state directory;
+    /// stop those on other machines first
     #[arg(long)]
     force: bool,
 

@@ -16,6 +16,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 /// How long a connection that was asked to leave may take before another one is asked.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// How long a connection that does nothing stays at least: one that was just made, or answered, may have sent what nobody
+/// has had the time to read, or not have got all of its answer.
+const STAY: Duration = Duration::from_millis(500);
+
 /// The places for connections.
 pub struct Connections {
     max: u32,
@@ -84,7 +88,10 @@ impl Connections {
         for guest in staying() {
             *connections.entry(guest.doing().token.clone()).or_default() += 1;
         }
-        let idle = staying().filter(|guest| guest.doing().requests == 0);
+        let idle = staying().filter(|guest| {
+            let doing = guest.doing();
+            doing.requests == 0 && doing.since.elapsed() >= STAY
+        });
         let longest = idle.min_by_key(|guest| {
             let doing = guest.doing();
             (Reverse(connections.get(&doing.token).copied()), doing.since)

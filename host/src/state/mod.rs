@@ -11,6 +11,8 @@
 //! | `cache/` | 0700 | compiled components; can be deleted |
 //! | `lock` | 0600 | held while the files above are made or changed |
 //!
+//! The directory itself is locked, too: shared by all who use it, alone by whoever begins anew over a loss.
+//!
 //! Several instances on a store of other machines have a directory each. Master key and tokens are then files that are the
 //! same for all ([`Sources`]), and are not made here.
 //!
@@ -34,6 +36,11 @@ use store::Known;
 use strongroom::access;
 use strongroom::seal::{Keyring, MASTER_KEY_BYTES, Project};
 
+#[cfg(unix)]
+type InUse = std::fs::File;
+#[cfg(not(unix))]
+type InUse = ();
+
 /// The bucket the host offers; the component's own default.
 pub const BUCKET: &str = "default";
 
@@ -44,6 +51,8 @@ pub struct StateDir {
     known: Known,
     /// Whether a vault may be begun in a store that has none.
     may_begin: bool,
+    /// Keeps others from beginning anew here, as long as this is in use.
+    _in_use: InUse,
     /// Whether this call made the master key.
     pub is_new: bool,
 }
@@ -80,6 +89,7 @@ impl StateDir {
         trust::create_directory(path)?;
         let path = path.canonicalize().with_context(|| format!("{} cannot be opened", path.display()))?;
         trust::check_directory(&path)?;
+        let in_use = trust::share(&path)?;
         let _lock = trust::lock(&path.join("lock"))?;
         let has_key = sources.key_file.is_some() || path.join("master.key").exists();
         let known = Known::read(&path)?;
@@ -90,7 +100,7 @@ impl StateDir {
         if is_new {
             known.write(&path)?;
         }
-        let state = Self { path, sources: sources.clone(), known, may_begin: true, is_new };
+        let state = Self { path, sources: sources.clone(), known, may_begin: true, _in_use: in_use, is_new };
         if is_new {
             state.make_master_key()?;
         }
@@ -101,6 +111,7 @@ impl StateDir {
     }
 
     /// Like [`open_or_begin`](Self::open_or_begin), where the store was lost: whatever is there, or is made now, will do.
+    /// Fails while anybody else uses the directory.
     pub fn open_over_loss(path: &Path, sources: &Sources) -> Result<Self> {
         if sources.key_file.is_none() && !path.join("master.key").exists() {
             return Self::open_or_begin(path, sources);
@@ -108,12 +119,13 @@ impl StateDir {
         trust::create_directory(path)?;
         let path = path.canonicalize()?;
         trust::check_directory(&path)?;
+        let in_use = trust::take_alone(&path)?;
         let is_gone = sources.store.directory(&path).is_some_and(|directory| !store::exists(directory));
         let known = if is_gone { Known::Beginning } else { Known::Brought }(Known::new_id()?);
         if is_gone {
             known.write(&path)?;
         }
-        let state = Self { path, sources: sources.clone(), known, may_begin: true, is_new: false };
+        let state = Self { path, sources: sources.clone(), known, may_begin: true, _in_use: in_use, is_new: false };
         trust::create_directory(&state.cache_path())?;
         trust::check_directory(&state.cache_path())?;
         Ok(state)

@@ -4,6 +4,8 @@
 
 use crate::Result;
 use anyhow::{Context, bail, ensure};
+#[cfg(unix)]
+use std::fs::TryLockError;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
@@ -92,6 +94,38 @@ pub fn write(path: &Path, content: &str) -> Result<()> {
         if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
     };
     write().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Holds a directory as one of all who use it, until the result is dropped. Waits while somebody has it alone.
+#[cfg(unix)]
+pub fn share(directory: &Path) -> Result<File> {
+    let shown = directory.display();
+    let opened = File::open(directory).with_context(|| format!("{shown} cannot be opened"))?;
+    opened.lock_shared().with_context(|| format!("{shown} cannot be locked"))?;
+    Ok(opened)
+}
+
+/// Holds a directory alone, until the result is dropped. Fails if anybody else uses it.
+#[cfg(unix)]
+pub fn take_alone(directory: &Path) -> Result<File> {
+    let shown = directory.display();
+    let opened = File::open(directory).with_context(|| format!("{shown} cannot be opened"))?;
+    match opened.try_lock() {
+        Ok(()) => Ok(opened),
+        Err(TryLockError::WouldBlock) => bail!("{shown} is in use by a running program: end it first"),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{shown} cannot be locked")),
+    }
+}
+
+/// Directories can't be locked everywhere.
+#[cfg(not(unix))]
+pub fn share(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub fn take_alone(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// Takes the lock that the file at this path stands for.

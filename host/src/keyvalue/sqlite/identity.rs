@@ -5,8 +5,13 @@ use crate::keyvalue::Identity;
 use anyhow::{Context, bail, ensure};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS strongroom_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)";
+
+/// How long a process may take that closes the database as the last: it removes first the log and then the mark, and what
+/// is read without a log meanwhile may be old in one part and new in another.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Looks without changing anything; the answer says what to do.
 pub fn check(path: &Path, identity: &Identity<'_>) -> anyhow::Result<()> {
@@ -20,8 +25,20 @@ pub fn check(path: &Path, identity: &Identity<'_>) -> anyhow::Result<()> {
         "{shown} is missing or empty, though a vault was begun in it: put it back from a backup, with its -wal file if \
          there is one. If it is lost for good, `strongroom init --force` starts an EMPTY vault"
     );
-    // Before it is opened: that may make a new one.
-    let has_log = log_of(path).exists();
+    let start = Instant::now();
+    loop {
+        // Before it is opened: that may make a new one.
+        let has_log = log_of(path).exists();
+        match look(path, has_log, identity) {
+            Err(_) if !has_log && start.elapsed() < CLOSING_TIMEOUT => std::thread::sleep(CLOSING_TIMEOUT / 20),
+            result => return result,
+        }
+    }
+}
+
+/// One look at a database that is there.
+fn look(path: &Path, has_log: bool, identity: &Identity<'_>) -> anyhow::Result<()> {
+    let shown = path.display();
     let connection = match has_log {
         true => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY),
         // Nobody has it open, and looking must not make a log: at the next start it would pass for the one that is missing.

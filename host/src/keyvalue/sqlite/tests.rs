@@ -176,3 +176,44 @@ async fn a_writer_that_has_gone_away_before_its_turn_writes_nothing() {
 async fn is_ready<F: Future + ?Sized>(mut future: std::pin::Pin<&mut F>) -> bool {
     std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }
+
+/// The last one who closes the database removes first its log and then the mark that it is in use.
+#[test]
+fn that_another_is_about_to_close_is_not_taken_for_a_copy_without_its_log() {
+    let (directory, store) = store();
+    block_on(store.swap("b", "p.root", Expected::Absent, b"root")).unwrap();
+    let (id, path) = (store.id().to_owned(), directory.path().join(DATABASE_FILE));
+    drop(store);
+    identity::mark_in_use(&file::connect(&path).unwrap()).unwrap();
+    assert!(!identity::log_of(&path).exists(), "that is the moment");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            identity::unmark(&path).unwrap();
+        });
+        SqliteStore::open_as(directory.path(), &Identity::Known(&id)).unwrap();
+    });
+    // One that nobody has open, nor closes, is a copy.
+    identity::mark_in_use(&file::connect(&path).unwrap()).unwrap();
+    let refused = SqliteStore::open_as(directory.path(), &Identity::Known(&id)).err().unwrap().to_string();
+    assert!(refused.contains("was copied without its -wal file"), "{refused}");
+}
+
+#[test]
+fn that_is_opened_and_closed_side_by_side_is_never_refused() {
+    let (directory, store) = store();
+    block_on(store.swap("b", "p.root", Expected::Absent, b"root")).unwrap();
+    let id = store.id().to_owned();
+    drop(store);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for n in 0..10 {
+                    let store = SqliteStore::open_as(directory.path(), &Identity::KnownAndWhole(&id)).unwrap();
+                    store.mark_in_use().unwrap();
+                    block_on(store.set("b", "k", &vec![n; 40_000])).unwrap();
+                }
+            });
+        }
+    });
+}
