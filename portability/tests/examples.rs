@@ -101,7 +101,7 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Four accounts, made at once, each with its code; what follows them.
+/// Four accounts, each with its code; what follows them.
 fn check_codes<'a>(test: &str, printed: &'a str, begin: SystemTime) -> Vec<&'a str> {
     let mut lines = printed.lines();
     for name in ["codeberg", "github", "gitlab", "sourcehut"] {

@@ -39,13 +39,13 @@ fn main() -> Result<()> {
         Ok(agent.strongroom_vault_credentials().call_totp_code(&mut store, name, None)??.code)
     };
 
-    let names = ["codeberg", "github", "gitlab", "sourcehut"];
-    // All at once; none is lost.
+    // The first begins the vault. The others come at once, and none is lost.
+    create("codeberg")?;
     thread::scope(|scope| {
-        let threads = names.map(|name| scope.spawn(move || create(name)));
+        let threads = ["github", "gitlab", "sourcehut"].map(|name| scope.spawn(move || create(name)));
         threads.into_iter().try_for_each(|thread| thread.join().expect("nothing in it panics"))
     })?;
-    for name in names {
+    for name in ["codeberg", "github", "gitlab", "sourcehut"] {
         println!("{name}: {}", code(name)?);
     }
     Ok(())
