@@ -14,10 +14,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a server may take to start. It compiles the component if it has not got it in its cache.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long a line of the log may take.
-const LOG_TIMEOUT: Duration = Duration::from_secs(5);
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The program on one state directory.
 #[derive(Clone, Debug)]

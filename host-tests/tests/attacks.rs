@@ -242,8 +242,8 @@ impl Slow {
     }
 }
 
-/// 600 such connections, each of which begins in this way.
-fn hold_600_connections(server: &Server, what: &str, honest: &Honest, opening: &str) {
+/// 600 such connections, each of which begins in this way; `amid` is done while they are there.
+fn hold_600_connections(server: &Server, what: &str, honest: &Honest, opening: &str, amid: impl FnOnce()) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -257,6 +257,7 @@ fn hold_600_connections(server: &Server, what: &str, honest: &Honest, opening: &
         let _ending = Ending(&done);
         std::thread::sleep(Duration::from_secs(1));
         honest.assert_served(what, ATTACK);
+        amid();
     });
 }
 
@@ -270,7 +271,20 @@ fn connections_of_one_token_that_are_all_busy() {
         "POST /credentials HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
     );
-    hold_600_connections(&server, "600 busy connections", &honest, &opening);
+    let attacker = server.client_with(&token);
+    // Now and then one of its requests ends, and its next is let in.
+    let is_told_to_wait = || {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(60) {
+            let answer = attacker.get("/credentials");
+            if answer.status == 503 {
+                assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("contended", Some("1")));
+                return;
+            }
+        }
+        panic!("one token has as many requests at once as it wants");
+    };
+    hold_600_connections(&server, "600 busy connections", &honest, &opening, is_told_to_wait);
     assert_ends("600 busy connections", server);
 }
 
@@ -284,7 +298,7 @@ fn connections_of_one_token_that_wait_for_the_next_request() {
         "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n\
          GET /openapi.json HTTP/1.1\r\nX-Never-Ends:"
     );
-    hold_600_connections(&server, "600 waiting connections", &honest, &opening);
+    hold_600_connections(&server, "600 waiting connections", &honest, &opening, || {});
     assert_ends("600 waiting connections", server);
 }
 
@@ -474,7 +488,7 @@ fn whoever_closes_one_half_gets_an_answer() {
     let (_, server, _) = start(&directory);
     for round in 0..20 {
         let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();

@@ -236,7 +236,12 @@ fn named_files_of_key_and_tokens_are_used_and_never_made() {
     let config = state.config("default").unwrap();
     assert_eq!(config.get("strongroom_keys").unwrap().unwrap(), read(key_file).trim());
     assert!(config.find(admin.trim()).unwrap().is_some());
-    state.change_tokens(|entries| Ok(entries.0.clear())).unwrap();
+    state
+        .change_tokens(|entries| {
+            entries.0.clear();
+            Ok(())
+        })
+        .unwrap();
     assert!(config.find(admin.trim()).unwrap().is_none(), "it is read again");
     #[cfg(unix)]
     {
