@@ -1,6 +1,8 @@
 //! A Rust program that has a vault in it, without a server: `STRONGROOM_KEYS=... embedding strongroom-agent.wasm`.
 
 mod host;
+#[cfg(test)]
+mod tests;
 
 // The folder `wit` of Strongroom. A host that logs in itself takes the world `vault`, which has all of the functions.
 wasmtime::component::bindgen!({
