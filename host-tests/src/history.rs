@@ -22,6 +22,8 @@ pub enum Told<T> {
 pub enum Event {
     /// A name, and the id it was given.
     Create { name: String, is_shared: bool, told: Told<String> },
+    /// A deletion, once, of a credential that was acknowledged to the same client and has a name of its own.
+    Delete { id: String, told: Told<()> },
     /// A change of a register, and the version it made.
     Update { id: String, told: Told<u64> },
     /// The end of the time step of an exclusive code.
@@ -53,6 +55,7 @@ impl fmt::Display for Violations {
 pub fn check(events: &[Event], before: &[(String, String, u64)], found: &Found) -> Violations {
     let mut violations = Violations::default();
     creates(events, before, found, &mut violations);
+    deletes(events, found, &mut violations);
     updates(events, before, found, &mut violations);
     codes(events, &mut violations);
     for event in events {
@@ -77,6 +80,7 @@ fn creates(events: &[Event], before: &[(String, String, u64)], found: &Found, vi
             say(format!("{name} was refused, though nobody else has the name"));
         }
     }
+    let is_deleted = |id: &str| events.iter().any(|event| matches!(event, Event::Delete { id: of, .. } if of == id));
     for (name, told) in &tried {
         let acknowledged: Vec<_> =
             told.iter().filter_map(|told| if let Told::Done(id) = told { Some(id.as_str()) } else { None }).collect();
@@ -86,6 +90,7 @@ fn creates(events: &[Event], before: &[(String, String, u64)], found: &Found, vi
         }
         if let [id] = *acknowledged
             && there != [id]
+            && !(there.is_empty() && is_deleted(id))
         {
             say(format!("{name} was acknowledged as {id}, and is {there:?}"));
         }
@@ -95,9 +100,39 @@ fn creates(events: &[Event], before: &[(String, String, u64)], found: &Found, vi
     }
     let known: BTreeSet<&str> = before.iter().map(|(id, ..)| id.as_str()).collect();
     for (id, name, _) in found.credentials.iter().filter(|(id, ..)| !known.contains(id.as_str())) {
-        let written = found.audit.iter().filter(|(action, of, _)| action == "create" && of == id).count();
-        if !tried.contains_key(name.as_str()) || written != 1 {
-            say(format!("{name} ({id}): the audit has it {written} times"));
+        if !tried.contains_key(name.as_str()) {
+            say(format!("{name} ({id}) is there, and nobody tried it"));
+        }
+    }
+    let there = found.credentials.iter().map(|(id, ..)| id.as_str()).filter(|id| !known.contains(id));
+    let acknowledged = events.iter().filter_map(|event| match event {
+        Event::Create { told: Told::Done(id), .. } => Some(id.as_str()),
+        _ => None,
+    });
+    for id in there.chain(acknowledged).collect::<BTreeSet<_>>() {
+        let written = entries(found, "create", id);
+        if written != 1 {
+            say(format!("the creation of {id}: the audit has it {written} times"));
+        }
+    }
+}
+
+fn entries(found: &Found, action: &str, id: &str) -> usize {
+    found.audit.iter().filter(|(of, credential, _)| of == action && credential == id).count()
+}
+
+fn deletes(events: &[Event], found: &Found, violations: &mut Violations) {
+    for event in events {
+        let Event::Delete { id, told } = event else { continue };
+        let is_there = found.credentials.iter().any(|(of, ..)| of == id);
+        match told {
+            Told::Done(()) if is_there => violations.0.push(format!("{id} was deleted, and is there")),
+            Told::Refused => violations.0.push(format!("{id} was acknowledged, and not there to be deleted")),
+            Told::Done(()) | Told::Unknown => {}
+        }
+        let written = entries(found, "delete", id);
+        if written != usize::from(!is_there) {
+            violations.0.push(format!("the deletion of {id}: the audit has it {written} times"));
         }
     }
 }
@@ -166,6 +201,10 @@ mod tests {
         Event::Update { id: text("r"), told }
     }
 
+    fn delete(id: &str, told: Told<()>) -> Event {
+        Event::Delete { id: text(id), told }
+    }
+
     fn code(step: &str) -> Event {
         Event::Code { id: text("r"), told: Told::Done(text(step)) }
     }
@@ -178,6 +217,12 @@ mod tests {
             create("c", Told::Unknown),
             create("shared", Told::Refused),
             create("shared", Told::Done("3")),
+            create("gone", Told::Done("4")),
+            delete("4", Told::Done(())),
+            create("perhaps gone", Told::Done("5")),
+            delete("5", Told::Unknown),
+            create("still there", Told::Done("6")),
+            delete("6", Told::Unknown),
             update(Told::Done(2)),
             update(Told::Refused),
             update(Told::Unknown),
@@ -193,6 +238,7 @@ mod tests {
                 credential("1", "a", 1),
                 credential("2", "b", 1),
                 credential("3", "shared", 1),
+                credential("6", "still there", 1),
             ],
             audit: vec![
                 entry("create", "r", Some(1)),
@@ -201,6 +247,11 @@ mod tests {
                 entry("create", "3", Some(1)),
                 entry("update", "r", Some(2)),
                 entry("update", "r", Some(3)),
+                entry("create", "4", Some(1)),
+                entry("delete", "4", Some(1)),
+                entry("create", "5", Some(1)),
+                entry("delete", "5", Some(1)),
+                entry("create", "6", Some(1)),
             ],
         };
         (events, found)
@@ -219,11 +270,18 @@ mod tests {
     #[test]
     fn whatever_is_lost_or_made_twice_is_noticed() {
         type Damage = fn(&mut Vec<Event>, &mut Found);
-        let cases: [(&str, Damage); 13] = [
+        let cases: [(&str, Damage); 20] = [
             ("is []", |_, found| _ = found.credentials.remove(1)),
             ("is there twice", |_, found| found.credentials.push((text("9"), text("a"), 1))),
             ("is there twice", |events, _| events.push(create("shared", Told::Done("4")))),
-            ("was acknowledged as 5", |events, _| events.push(create("e", Told::Done("5")))),
+            ("was acknowledged as 7", |events, _| events.push(create("e", Told::Done("7")))),
+            ("nobody tried it", |_, found| found.credentials.push((text("8"), text("h"), 1))),
+            ("4 was deleted, and is there", |_, found| found.credentials.push((text("4"), text("gone"), 1))),
+            ("not there to be deleted", |events, _| events.push(delete("1", Told::Refused))),
+            ("the creation of 4: the audit has it 0", |_, found| _ = found.audit.remove(6)),
+            ("the deletion of 4: the audit has it 0", |_, found| _ = found.audit.remove(7)),
+            ("the deletion of 5: the audit has it 0", |_, found| _ = found.audit.remove(9)),
+            ("the deletion of 6: the audit has it 1", |_, found| found.audit.push((text("delete"), text("6"), None))),
             ("nobody else has the name", |events, _| events.push(create("f", Told::Refused))),
             ("nobody was told", |events, _| events[1] = create("other", Told::Unknown)),
             ("the audit has it 0 times", |_, found| _ = found.audit.remove(1)),

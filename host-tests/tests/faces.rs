@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use strongroom_host_tests::credentials::{Changes, ListQuery, NewCredential};
+use strongroom_host_tests::engines::{Etcd, Postgres};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode, TotpAlgorithm};
 use strongroom_host_tests::{ADMIN_TOKEN, Client, Program, TempDir, Vault, World, new_credential, no_changes};
 
@@ -523,11 +524,29 @@ fn of_the_typed_functions() {
     assert_table("typed functions", by_typed_function, |row| row.typed);
 }
 
+fn of_the_program_on(program: &Program, store: &str) {
+    let server = program.serve();
+    let client = server.client();
+    let face = format!("strongroom call on {store}");
+    assert_table(&face, |row| by_program(program, &client, row), |row| row.tool);
+}
+
 #[test]
 fn of_the_program() {
     let directory = TempDir::new();
-    let program = Program::on(directory.path());
-    let server = program.serve();
-    let client = server.client();
-    assert_table("strongroom call", |row| by_program(&program, &client, row), |row| row.tool);
+    of_the_program_on(&Program::on(directory.path()), "SQLite");
+}
+
+#[test]
+fn of_the_program_on_postgres() {
+    let Some(server) = Postgres::start("the table of actions on PostgreSQL") else { return };
+    let directory = TempDir::new();
+    of_the_program_on(&Program::on(directory.path()).with_store(&server.url(&[])), "PostgreSQL");
+}
+
+#[test]
+fn of_the_program_on_etcd() {
+    let Some(cluster) = Etcd::start("the table of actions on etcd", 1) else { return };
+    let directory = TempDir::new();
+    of_the_program_on(&Program::on(directory.path()).with_store(&cluster.url()), "etcd");
 }

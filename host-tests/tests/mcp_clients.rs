@@ -5,6 +5,7 @@ use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use strongroom_host_tests::engines::{Etcd, Postgres};
 use strongroom_host_tests::{Program, TempDir, clients};
 
 const PYTHON: &str = "mcp==2.3.0";
@@ -29,9 +30,13 @@ fn typescript(version: &str) -> Option<Command> {
 
 /// The client, over HTTP.
 fn over_http(client: Option<Command>) {
-    let Some(mut client) = client else { return };
     let directory = TempDir::new();
-    let server = Program::on(directory.path()).serve();
+    over_http_on(&Program::on(directory.path()), client);
+}
+
+fn over_http_on(program: &Program, client: Option<Command>) {
+    let Some(mut client) = client else { return };
+    let server = program.serve();
     let token = server.admin_token();
     client.args(["http", &format!("http://{}/mcp", server.address()), &token]);
     let output = client.env_remove("HTTP_PROXY").env_remove("http_proxy").output().unwrap();
@@ -72,6 +77,25 @@ fn typescript_v2_with_a_handshake() {
 #[test]
 fn typescript_v2_without_one() {
     over_http(typescript("v2-auto"));
+}
+
+#[test]
+fn on_postgres() {
+    let Some(server) = Postgres::start("the clients of MCP on PostgreSQL") else { return };
+    for (database, client) in [("one", python("auto")), ("two", typescript("v2-auto"))] {
+        server.query(&format!("CREATE DATABASE {database}"));
+        let directory = TempDir::new();
+        over_http_on(&Program::on(directory.path()).with_store(&server.url_of(database)), client);
+    }
+}
+
+#[test]
+fn on_etcd() {
+    let Some(cluster) = Etcd::start("the clients of MCP on etcd", 1) else { return };
+    for (prefix, client) in [("one", python("auto")), ("two", typescript("v2-auto"))] {
+        let directory = TempDir::new();
+        over_http_on(&Program::on(directory.path()).with_store(&format!("{}/{prefix}", cluster.url())), client);
+    }
 }
 
 /// RFC 9728: a client without a token, or with an unknown one, learns that it cannot get one by itself.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use strongroom_host_tests::clients;
+use strongroom_host_tests::engines::{Etcd, Postgres};
 use strongroom_host_tests::{Program, TempDir};
 
 const PYTHON_SDK: &str = "kernel==0.131.0";
@@ -44,9 +45,12 @@ fn passes(command: &mut Command) {
     );
 }
 
-fn all_six_operations(mut client: Command) {
+fn all_six_operations(client: Command) {
     let directory = TempDir::new();
-    let program = Program::on(directory.path());
+    all_six_operations_on(&Program::on(directory.path()), client);
+}
+
+fn all_six_operations_on(program: &Program, mut client: Command) {
     let server = program.serve();
     let created = program.run(&["token", "new", "--name", "reader", "--scopes", "read"]);
     let (token, reader) = (server.admin_token(), created.stdout.trim().to_owned());
@@ -73,6 +77,34 @@ fn node_sdk() {
     if let Some(client) = node("the official Node SDK", "official.mjs") {
         all_six_operations(client);
     }
+}
+
+/// Both, one after the other, each on a vault of its own.
+fn on_an_engine(test: &str, url: impl Fn(&str) -> String) {
+    let python = python(&format!("{test}: the official Python SDK"), "official.py");
+    let node = node(&format!("{test}: the official Node SDK"), "official.mjs");
+    for (client, name) in [(python, "python"), (node, "node")] {
+        let Some(client) = client else { continue };
+        let directory = TempDir::new();
+        all_six_operations_on(&Program::on(directory.path()).with_store(&url(name)), client);
+    }
+}
+
+#[test]
+fn on_postgres() {
+    let test = "official clients on PostgreSQL";
+    let Some(server) = Postgres::start(test) else { return };
+    on_an_engine(test, |database| {
+        server.query(&format!("CREATE DATABASE {database}"));
+        server.url_of(database)
+    });
+}
+
+#[test]
+fn on_etcd() {
+    let test = "official clients on etcd";
+    let Some(cluster) = Etcd::start(test, 1) else { return };
+    on_an_engine(test, |prefix| format!("{}/{prefix}", cluster.url()));
 }
 
 fn gets_its_credential_though_the_answer_was_lost(mut client: Command) {

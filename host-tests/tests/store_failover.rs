@@ -33,10 +33,7 @@ struct Pair {
 impl Pair {
     async fn start(test: &str) -> Option<Self> {
         let primary = Postgres::start(test)?;
-        let standby = primary.standby("b");
-        primary.query("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (b)'");
-        primary.query("SELECT pg_reload_conf()");
-        primary.wait_until("SELECT sync_state FROM pg_stat_replication", "quorum");
+        let standby = primary.synchronous_standby();
         let directory = TempDir::new();
         let store = StoreUrl::parse(&primary.url(&[&standby])).unwrap();
         let store = store.open(directory.path(), &Identity::Any(ID)).await.unwrap();

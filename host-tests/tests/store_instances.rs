@@ -83,6 +83,14 @@ struct Ended {
     is_answered: bool,
 }
 
+/// A credential that was acknowledged to a client.
+#[derive(Clone)]
+struct Own {
+    id: String,
+    /// Whether others tried its name, too.
+    is_shared: bool,
+}
+
 /// What all clients of a run share.
 struct Load {
     clients: [Client; 2],
@@ -140,23 +148,28 @@ impl Load {
 
     fn client(&self, number: u64) {
         let dice = &mut Dice(number + 1);
-        let mut own: Vec<String> = Vec::new();
+        let mut own = Vec::new();
         for round in 0u64.. {
             if self.is_over.load(Ordering::SeqCst) {
                 return;
             }
             let event = match dice.between(0, 99) {
-                0..40 => self.create(dice, &format!("client-{number}-{round}"), false, number, &mut own),
-                40..55 => {
+                0..35 => self.create(dice, &format!("client-{number}-{round}"), false, number, &mut own),
+                35..50 => {
                     // A name that some other client tries at about the same time.
                     let name = self.shared_names.fetch_add(1, Ordering::SeqCst) / 4;
                     self.create(dice, &format!("shared-{name}"), true, number, &mut own)
                 }
-                55..75 => self.update(dice, &format!("{number}-{round}")),
-                75..85 => self.code(dice),
+                50..67 => self.update(dice, &format!("{number}-{round}")),
+                67..77 => self.code(dice),
+                77..82 => {
+                    self.ask(dice, "GET", "/credentials?limit=20", &[], None);
+                    None
+                }
                 _ if own.is_empty() => continue,
+                82..87 => self.delete(dice, &mut own),
                 _ => {
-                    let id = dice.one_of(&own);
+                    let id = dice.one_of(&own).id;
                     let answer = self.ask(dice, "GET", &format!("/credentials/{id}"), &[], None);
                     let told = match answer.map(|answer| answer.status) {
                         Some(200) => Told::Done(true),
@@ -170,14 +183,7 @@ impl Load {
         }
     }
 
-    fn create(
-        &self,
-        dice: &mut Dice,
-        name: &str,
-        is_shared: bool,
-        number: u64,
-        own: &mut Vec<String>,
-    ) -> Option<Event> {
+    fn create(&self, dice: &mut Dice, name: &str, is_shared: bool, number: u64, own: &mut Vec<Own>) -> Option<Event> {
         let mut body = new(name);
         // So that none is taken for the repetition of another client's.
         body["values"]["client"] = number.to_string().into();
@@ -188,9 +194,21 @@ impl Load {
             None => Told::Unknown,
         };
         if let Told::Done(id) = &told {
-            own.push(id.clone());
+            own.push(Own { id: id.clone(), is_shared });
         }
         Some(Event::Create { name: name.to_owned(), is_shared, told })
+    }
+
+    /// The newest of those that nobody else can have the name of.
+    fn delete(&self, dice: &mut Dice, own: &mut Vec<Own>) -> Option<Event> {
+        let id = own.remove(own.iter().rposition(|own| !own.is_shared)?).id;
+        let told = match self.ask(dice, "DELETE", &format!("/credentials/{id}"), &[], None) {
+            Some(answer) if answer.status == 204 => Told::Done(()),
+            Some(answer) if answer.status == 404 => Told::Refused,
+            Some(answer) => panic!("{answer:?}"),
+            None => Told::Unknown,
+        };
+        Some(Event::Delete { id, told })
     }
 
     fn update(&self, dice: &mut Dice, text: &str) -> Option<Event> {
@@ -289,14 +307,30 @@ impl Load {
         }
         let last = seconds.keys().last().copied().unwrap_or_default();
         let silent = (0..=last).filter(|second| seconds.get(second).is_none_or(|[answered, _]| *answered == 0)).count();
+        let answers_in = |second: u64| seconds.get(&second).map_or(0, |[answered, _]| *answered);
+        let (mut gap, mut longest) = (0, 0);
+        for second in 0..=last {
+            gap = if answers_in(second) == 0 { gap + 1 } else { 0 };
+            longest = longest.max(gap);
+        }
+        let mut sorted: Vec<_> = (0..=last).map(answers_in).collect();
+        sorted.sort_unstable();
         let unknown = events.iter().filter(|event| {
-            matches!(event, Event::Create { told: Told::Unknown, .. } | Event::Update { told: Told::Unknown, .. })
+            matches!(
+                event,
+                Event::Create { told: Told::Unknown, .. }
+                    | Event::Update { told: Told::Unknown, .. }
+                    | Event::Delete { told: Told::Unknown, .. }
+            )
         });
         println!(
-            "{what}: {} events, {} changes with unknown outcome, no answer in {silent} of {} seconds",
+            "{what}: {} events, {} changes with unknown outcome; no answer in {silent} of {} seconds, {longest} of them \
+             in a row at most; answers in a second: {} in the median, {} at most",
             events.len(),
             unknown.count(),
-            last + 1
+            last + 1,
+            sorted[sorted.len() / 2],
+            sorted.last().unwrap()
         );
         let row: Vec<_> =
             seconds.iter().map(|(second, [answered, not])| format!("{second}: {answered}/{not}")).collect();
@@ -343,10 +377,7 @@ fn nothing_is_lost_while_leaders_of_etcd_die() {
 #[test]
 fn nothing_is_lost_when_the_primary_of_postgres_dies() {
     let Some(mut primary) = Postgres::start("two instances on PostgreSQL with a standby") else { return };
-    let standby = primary.standby("b");
-    primary.query("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (b)'");
-    primary.query("SELECT pg_reload_conf()");
-    primary.wait_until("SELECT sync_state FROM pg_stat_replication", "quorum");
+    let standby = primary.synchronous_standby();
     let directory = TempDir::new();
     let [one, two] = instances(&directory, &primary.url(&[&standby]));
     let one = one.serve();

@@ -13,6 +13,22 @@ const CREDENTIALS: u64 = 60;
 /// What the ways to the leaves of the two indexes add to the root at least, where nothing is cached.
 const DEPTH_MIN: u64 = 3;
 
+/// Round trips of each action at most, with nothing cached and warm. Those of reads are what they are; a change makes up to
+/// [`SPLITS`] more where nodes are divided or united.
+const EXPECTED: [(&str, u64, u64); 10] = [
+    ("get by id", 3, 1),
+    ("get by name", 4, 1),
+    ("code by id", 3, 1),
+    ("code by name", 4, 1),
+    ("page of 20", 24, 1),
+    ("supply by id", 4, 1),
+    ("exclusive code", 7, 4),
+    ("create", 19, 14),
+    ("update", 18, 14),
+    ("delete", 18, 13),
+];
+const SPLITS: u64 = 4;
+
 fn credential(number: u64) -> Value {
     json!({
         "name": format!("credential-{number:04}"),
@@ -133,8 +149,16 @@ fn measure(engine: &str, url: impl Fn(u32) -> String, proxy: &Proxy) {
     });
     println!("| {engine} | without the cache | warm |\n|---|---|---|");
     let [cold, warm] = tables;
-    for ((what, cold), (_, warm)) in cold.into_iter().zip(warm) {
+    for ((what, cold), (_, warm)) in cold.iter().zip(&warm) {
         println!("| {what} | {cold} | {warm} |");
+    }
+    for (table, is_cached) in [(cold, false), (warm, true)] {
+        for ((what, cost), (of, cold, warm)) in table.into_iter().zip(EXPECTED) {
+            assert_eq!(what, of);
+            let most = if is_cached { warm } else { cold };
+            let more = if matches!(what, "create" | "update" | "delete") { SPLITS } else { 0 };
+            assert!(cost <= most + more, "{engine}: {what} costs {cost} round trips, cached: {is_cached}");
+        }
     }
 }
 

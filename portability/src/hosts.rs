@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 /// How long a program may take until it answers; on a machine that has much else to do.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// `strongroom serve`.
+/// `strongroom serve`, on whatever store.
 pub struct Own {
     program: Program,
     running: Option<(Server, Client)>,
 }
 
 impl Own {
-    pub fn new(directory: &Path) -> Self {
-        let mut own = Self { program: Program::on(directory), running: None };
+    pub fn new(program: Program) -> Self {
+        let mut own = Self { program, running: None };
         own.restart();
         own
     }

@@ -11,6 +11,8 @@ pub mod codes;
 mod dice;
 #[path = "../../host-tests/src/directory.rs"]
 mod directory;
+#[path = "../../host-tests/src/engines/mod.rs"]
+pub mod engines;
 pub mod host;
 pub mod hosts;
 pub mod oathtool;

@@ -1,9 +1,10 @@
 //! The same cases on every host that can be had: each host must give the same answers.
 
 use serde_json::{Value, json};
+use strongroom_portability::engines::{Etcd, Postgres};
 use strongroom_portability::host::{Host, Outcome};
 use strongroom_portability::hosts::{Node, Own, Spin, WasmtimeRun, WasmtimeServe, call_tool, examples};
-use strongroom_portability::{Standalone, TempDir, WasmCloud, wave};
+use strongroom_portability::{Program, Standalone, TempDir, WasmCloud, wave};
 
 const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 const PASSWORD: &str = "canary-hunter2";
@@ -138,7 +139,21 @@ fn code(code: &str) -> Outcome {
 #[test]
 fn own_host() {
     let directory = TempDir::new();
-    run(&mut Own::new(&directory.path().join("state")));
+    run(&mut Own::new(Program::on(&directory.path().join("state"))));
+}
+
+#[test]
+fn own_host_on_postgres() {
+    let Some(server) = Postgres::start("own_host_on_postgres") else { return };
+    let directory = TempDir::new();
+    run(&mut Own::new(Program::on(&directory.path().join("state")).with_store(&server.url(&[]))));
+}
+
+#[test]
+fn own_host_on_etcd() {
+    let Some(cluster) = Etcd::start("own_host_on_etcd", 1) else { return };
+    let directory = TempDir::new();
+    run(&mut Own::new(Program::on(&directory.path().join("state")).with_store(&cluster.url())));
 }
 
 #[test]

@@ -59,6 +59,15 @@ impl Postgres {
         standby
     }
 
+    /// The same, which has all that is acknowledged.
+    pub fn synchronous_standby(&self) -> Self {
+        let standby = self.standby("b");
+        self.query("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (b)'");
+        self.query("SELECT pg_reload_conf()");
+        self.wait_until("SELECT sync_state FROM pg_stat_replication", "quorum");
+        standby
+    }
+
     /// `host:port`
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -74,7 +83,12 @@ impl Postgres {
         format!("postgres://{USER}@{}/postgres", hosts.join(","))
     }
 
-    /// The same through something else on this machine.
+    /// `--store` for another database of this server.
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://{USER}@{}/{database}", self.host())
+    }
+
+    /// The same as [`url`](Self::url) through something else on this machine.
     pub fn url_through(&self, port: u16) -> String {
         format!("postgres://{USER}@127.0.0.1:{port}/postgres")
     }

@@ -46,6 +46,8 @@ const UNAUTHENTICATED: u64 = 16;
 pub enum Failed {
     /// Nothing was done, and nothing will be done later.
     Certainly(String),
+    /// The same, and it does not pass by itself.
+    ForGood(String),
     /// Nobody knows.
     Perhaps(String),
     /// The same as certainly: the token that was sent is not valid any more.
@@ -55,7 +57,7 @@ pub enum Failed {
 impl Failed {
     pub fn text(self) -> String {
         match self {
-            Self::Certainly(text) | Self::Perhaps(text) => text,
+            Self::Certainly(text) | Self::ForGood(text) | Self::Perhaps(text) => text,
             Self::Unauthenticated => "etcd does not accept user and password".into(),
         }
     }
@@ -101,6 +103,7 @@ impl Client {
                         self.preferred.store(number, Ordering::Relaxed);
                         return Ok(answer);
                     }
+                    Err(failed @ (Failed::ForGood(_) | Failed::Unauthenticated)) => return Err(failed),
                     Err(failed) if Instant::now() >= deadline => return Err(failed),
                     Err(_) => {}
                 }
@@ -262,6 +265,10 @@ fn refusal(status: u16, answer: &Value) -> Failed {
     let text = format!("{message} (HTTP status {status})");
     match answer["code"].as_u64() {
         Some(UNAUTHENTICATED) => Failed::Unauthenticated,
+        // Users or roles have changed since the token was made.
+        Some(3) if message.ends_with("revision in header is old") => Failed::Unauthenticated,
+        Some(7) => Failed::ForGood(text),
+        Some(8) if message.ends_with("database space exceeded") => Failed::ForGood(text),
         Some(code) if REFUSALS.contains(&code) => Failed::Certainly(text),
         _ => Failed::Perhaps(text),
     }
@@ -276,7 +283,11 @@ mod tests {
         let judged = |code: u64| refusal(503, &json!({ "error": "e", "message": "m", "code": code }));
         assert!(matches!(judged(16), Failed::Unauthenticated));
         assert!(matches!(judged(3), Failed::Certainly(_)), "request is too large");
-        assert!(matches!(judged(8), Failed::Certainly(_)), "database space exceeded");
+        assert!(matches!(judged(8), Failed::Certainly(_)), "too many requests");
+        let said = |code: u64, message: &str| refusal(503, &json!({ "message": message, "code": code }));
+        assert!(matches!(said(8, "etcdserver: mvcc: database space exceeded"), Failed::ForGood(_)));
+        assert!(matches!(said(7, "etcdserver: permission denied"), Failed::ForGood(_)));
+        assert!(matches!(said(3, "auth: revision in header is old"), Failed::Unauthenticated));
         for code in [1, 2, 4, 10, 13, 14] {
             assert!(matches!(judged(code), Failed::Perhaps(_)), "{code}");
         }

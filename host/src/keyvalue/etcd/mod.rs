@@ -106,7 +106,10 @@ impl Keys {
 }
 
 fn failed(failed: Failed) -> StoreError {
-    StoreError::Other(failed.text())
+    match failed {
+        Failed::ForGood(text) => StoreError::Failed(text),
+        failed => StoreError::Other(failed.text()),
+    }
 }
 
 fn unreadable() -> StoreError {

@@ -199,9 +199,9 @@ impl Table {
                     lease.give_back();
                     return Ok(rows);
                 }
-                Ok(Err(Failed::Certainly(text))) => {
+                Ok(Err(failed @ (Failed::Certainly(_) | Failed::ForGood(_)))) => {
                     lease.give_back();
-                    return Err(StoreError::Other(text));
+                    return Err(failed.into());
                 }
                 Ok(Err(failed)) => failed.text(),
                 Err(_) => "no answer in time".into(),
@@ -281,7 +281,7 @@ impl Table {
 
     /// A write of which the caller learns only whether it is acknowledged.
     async fn change(&self, sql: &'static str, parameters: Vec<Parameter>) -> Result<(), StoreError> {
-        self.write(sql, parameters).await.map(drop).map_err(|failed| StoreError::Other(failed.text()))
+        Ok(self.write(sql, parameters).await.map(drop)?)
     }
 }
 
@@ -345,7 +345,7 @@ impl KeyValue for PostgresStore {
     async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError> {
         let mut parameters = place(bucket, key);
         parameters.extend([Parameter::Bytes(delta.to_le_bytes().to_vec()), Parameter::Number(delta)]);
-        let rows = self.table.write(INCREMENT, parameters).await.map_err(|failed| StoreError::Other(failed.text()))?;
+        let rows = self.table.write(INCREMENT, parameters).await?;
         let sum: Option<Vec<u8>> = rows.first().map(|row| row.try_get(0)).transpose().map_err(broken)?;
         let sum = sum.and_then(|sum| <[u8; 8]>::try_from(sum).ok());
         sum.map(i64::from_le_bytes).ok_or_else(|| StoreError::Other("the value is not a number".into()))
@@ -374,7 +374,7 @@ impl KeyValue for PostgresStore {
         match self.table.write(sql, parameters).await {
             Ok(rows) => Ok(if rows.is_empty() { Swap::Refused } else { Swap::Done }),
             Err(Failed::Perhaps(text)) => Ok(Swap::Unknown(text)),
-            Err(failed) => Err(StoreError::Other(failed.text())),
+            Err(failed) => Err(failed.into()),
         }
     }
 }

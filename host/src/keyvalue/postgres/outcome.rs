@@ -1,5 +1,6 @@
 //! What the end of a statement says about it.
 
+use crate::keyvalue::StoreError;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
@@ -8,6 +9,8 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 pub enum Failed {
     /// It has done nothing, and will do nothing later.
     Certainly(String),
+    /// The same, and trying again is pointless: the disk is full, the table is gone, the role may not.
+    ForGood(String),
     /// The same; it met another transaction and may be tried again. Servers whose transactions are serialisable say so.
     Conflicting(String),
     /// Nobody knows.
@@ -16,8 +19,17 @@ pub enum Failed {
 
 impl Failed {
     pub fn text(self) -> String {
-        let (Self::Certainly(text) | Self::Conflicting(text) | Self::Perhaps(text)) = self;
+        let (Self::Certainly(text) | Self::ForGood(text) | Self::Conflicting(text) | Self::Perhaps(text)) = self;
         text
+    }
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::ForGood(text) => Self::Failed(text),
+            failed => Self::Other(failed.text()),
+        }
     }
 }
 
@@ -31,9 +43,15 @@ impl From<Error> for Failed {
         match *error.code() {
             _ if !certain => Self::Perhaps(text),
             SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Self::Conflicting(text),
+            ref code if lasts(code) => Self::ForGood(text),
             _ => Self::Certainly(text),
         }
     }
+}
+
+/// Whether it does not pass by itself. Class 42 is what a role may not, and what is not there.
+fn lasts(code: &SqlState) -> bool {
+    *code == SqlState::DISK_FULL || code.code().starts_with("42")
 }
 
 /// Whether it ended the statement and not the session. Classes 08 and 57P are of connections and of servers that stop.

@@ -6,6 +6,8 @@
 //! measured in the same run: for reads the same call in a vault of one credential, which is one read of a small root;
 //! for writes one durable swap of one KiB.
 
+mod engines;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,10 +30,11 @@ const NODE_BYTES: [u32; 5] = [2048, 4096, 6144, 8192, 16_384];
 const BUCKET: &str = "default";
 
 const HELP: &str = "\
-bench                     everything but `variants` (some minutes)
+bench                     everything but `variants` and `engines` (some minutes)
 bench growth              time of a create at 10^2 and at 10^5 credentials
 bench nodes               node sizes
 bench million             operations, bytes and times at 10^6 credentials (3 GB of memory)
+bench engines             throughput on SQLite, PostgreSQL and etcd, beside that of the engines themselves
 bench variants FILE...    several builds of the component against each other";
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         "growth" => return growth(&edge),
         "nodes" => nodes(&edge),
         "million" => million(&edge),
+        "engines" => engines::run(),
         "variants" => variants(files),
         "all" => {
             nodes(&edge);

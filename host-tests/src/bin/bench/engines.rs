@@ -1,0 +1,222 @@
+//! What `strongroom serve` gets through on each engine, beside what the engine itself gets through: everything on this
+//! machine, so that only the ratios say something about others.
+
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use strongroom_host::keyvalue::{Identity, SqliteStore, StoreUrl, VaultStore};
+use strongroom_host_tests::engines::{Etcd, Postgres};
+use strongroom_host_tests::{KEYS, Native, Program, Server, TempDir, sample};
+
+/// Credentials of the vault.
+const SIZE: u64 = 1000;
+/// How long each number is measured.
+const TIME: Duration = Duration::from_secs(5);
+const CONNECTIONS: [usize; 2] = [1, 16];
+/// Projects that are changed side by side, by as many connections as one is.
+const PROJECTS: usize = 8;
+const BUCKET: &str = "bench";
+const ID: &str = "00112233445566778899aabbccddeeff";
+
+pub fn run() {
+    println!("\n## Engines: calls a second, and relative to plain gets and writes of 1 KiB by as many connections\n");
+    println!(
+        "| engine | plain get: 1, 16 | plain write: 1, 16 | code: 1, 16 | code / get: 1, 16 | create: 1, 16 | \
+         create / write: 1, 16 | create by 16 in {PROJECTS} projects, / write |"
+    );
+    println!("|---{}", "|---".repeat(7) + "|");
+    measure("SQLite", "sqlite:");
+    if let Some(server) = Postgres::start("bench") {
+        measure("PostgreSQL", &server.url(&[]));
+    }
+    if let Some(primary) = Postgres::start("bench") {
+        let _standby = primary.synchronous_standby();
+        measure("PostgreSQL with a synchronous standby", &primary.url(&[]));
+    }
+    for members in [1, 3] {
+        if let Some(cluster) = Etcd::start("bench", members) {
+            measure(&format!("etcd, members: {members}"), &cluster.url());
+        }
+    }
+}
+
+fn measure(engine: &str, url: &str) {
+    let directory = TempDir::new();
+    let program = vault(&directory, url);
+    let tokens: Vec<String> = (0..PROJECTS).map(|number| token(&program, &format!("p{number}"))).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let store = StoreUrl::parse(url).unwrap();
+    let store = runtime.block_on(store.open(program.state(), &Identity::Any(ID))).unwrap();
+    let [gets, sets] = [false, true].map(|writes| CONNECTIONS.map(|count| plain(&runtime, &store, count, writes)));
+    drop(store);
+
+    let server = program.serve_with(&["--quiet"]);
+    let admin = server.admin_token();
+    // Every third has a secret.
+    let coded = |round: u64| format!("/credentials/{}/totp-code", sample(round * 3 % SIZE).name);
+    let codes = CONNECTIONS.map(|count| calls(&server, count, &|_| &admin, &|round| (coded(round), None)));
+    let create = |round: u64| {
+        let body = json!({ "name": format!("new-{round}"), "domain": "example.com", "values": { "password": "p" } });
+        ("/credentials".to_owned(), Some(body.to_string()))
+    };
+    // Names go on from where the first ones ended.
+    let creates = CONNECTIONS.map(|count| {
+        let first = count as u64 * 1_000_000;
+        calls(&server, count, &|_| &admin, &|round| create(first + round))
+    });
+    let apart = calls(&server, 16, &|connection| &tokens[connection % PROJECTS], &create);
+    let both = |[one, many]: [f64; 2]| format!("{one:.0}, {many:.0}");
+    let ratios = |of: [f64; 2], to: [f64; 2]| format!("{:.2}, {:.2}", of[0] / to[0], of[1] / to[1]);
+    println!(
+        "| {engine} | {} | {} | {} | {} | {} | {} | {apart:.0}, {:.2} |",
+        both(gets),
+        both(sets),
+        both(codes),
+        ratios(codes, gets),
+        both(creates),
+        ratios(creates, sets),
+        apart / sets[1]
+    );
+}
+
+/// A vault that was loaded into a file natively, and copied to where it belongs.
+fn vault(directory: &TempDir, url: &str) -> Program {
+    let state = directory.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let store = SqliteStore::open(&state).unwrap();
+    let native = Native::new(&store, "default");
+    native.init(None).unwrap();
+    native.load(0..SIZE).unwrap();
+    drop(store);
+    let keys = state.join("master.key");
+    std::fs::write(&keys, KEYS).unwrap();
+    #[cfg(unix)]
+    for (path, mode) in [(&state, 0o700), (&keys, 0o600)] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let program = Program::on(&state);
+    if url == "sqlite:" {
+        return program;
+    }
+    let copied = program.run(&["copy", "--from", "sqlite:", "--to", url]);
+    assert_eq!(copied.code, Some(0), "{copied:?}");
+    program.with_store(url)
+}
+
+fn token(program: &Program, project: &str) -> String {
+    let made = program.run(&["token", "new", "--name", project, "--project", project, "--scopes", "read,totp,write"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    made.stdout.trim().to_owned()
+}
+
+/// Operations a second of so many tasks, each on a key of its own.
+fn plain(runtime: &tokio::runtime::Runtime, store: &Arc<dyn VaultStore>, count: usize, writes: bool) -> f64 {
+    let start = Instant::now();
+    let task = async |store: Arc<dyn VaultStore>, key: String| {
+        let mut done = 0u64;
+        store.set(BUCKET, &key, &[0; 1024]).await.unwrap();
+        while start.elapsed() < TIME {
+            if writes {
+                store.set(BUCKET, &key, &[done as u8; 1024]).await.unwrap();
+            } else {
+                assert!(store.get(BUCKET, &key).await.unwrap().is_some());
+            }
+            done += 1;
+        }
+        done
+    };
+    let done: u64 = runtime.block_on(async {
+        let tasks: Vec<_> = (0..count).map(|number| tokio::spawn(task(store.clone(), format!("k{number}")))).collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.unwrap();
+        }
+        sum
+    });
+    done as f64 / start.elapsed().as_secs_f64()
+}
+
+/// A path, and a body if it is a POST.
+type Call = (String, Option<String>);
+
+/// Calls a second over so many connections that are kept. Each must succeed.
+fn calls<'a>(
+    server: &Server,
+    count: usize,
+    token: &(dyn Fn(usize) -> &'a String + Sync),
+    call: &(dyn Fn(u64) -> Call + Sync),
+) -> f64 {
+    // One round to warm up.
+    let mut first = Connection::open(server.address());
+    let rounds = AtomicU64::new(0);
+    let next = || call(rounds.fetch_add(1, Ordering::Relaxed));
+    first.ask(token(0), &next());
+    let start = Instant::now();
+    let done: u64 = thread::scope(|scope| {
+        let threads: Vec<_> = (0..count)
+            .map(|number| {
+                let next = &next;
+                scope.spawn(move || {
+                    let mut connection = Connection::open(server.address());
+                    let mut done = 0;
+                    while start.elapsed() < TIME {
+                        connection.ask(token(number), &next());
+                        done += 1;
+                    }
+                    done
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    done as f64 / start.elapsed().as_secs_f64()
+}
+
+/// A connection that is kept, with one request at a time.
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, received: Vec::new() }
+    }
+
+    fn ask(&mut self, token: &str, (path, body): &Call) {
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let body = body.as_deref().unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes()).unwrap();
+        self.received.clear();
+        let head = loop {
+            if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                break String::from_utf8_lossy(&self.received[..end + 4]).to_ascii_lowercase();
+            }
+            self.receive();
+        };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let end = head.len() + length.expect("an answer has a length").parse::<usize>().unwrap();
+        while self.received.len() < end {
+            self.receive();
+        }
+        assert!(head.starts_with("http/1.1 20"), "{path}: {}", String::from_utf8_lossy(&self.received));
+    }
+
+    fn receive(&mut self) {
+        let mut buffer = [0; 4096];
+        let length = self.stream.read(&mut buffer).unwrap();
+        assert!(length > 0, "the server closed the connection");
+        self.received.extend_from_slice(&buffer[..length]);
+    }
+}
