@@ -12,8 +12,8 @@ use strongroom_host::keyvalue::{Identity, SqliteStore, StoreUrl, VaultStore};
 use strongroom_host_tests::engines::{Etcd, Postgres};
 use strongroom_host_tests::{KEYS, Native, Program, Server, TempDir, sample};
 
-/// Credentials of the vault.
-const SIZE: u64 = 1000;
+/// Credentials of the vault; every third has a TOTP secret.
+const SIZE: u64 = 999;
 /// How long each number is measured.
 const TIME: Duration = Duration::from_secs(5);
 const CONNECTIONS: [usize; 2] = [1, 16];
@@ -56,7 +56,6 @@ fn measure(engine: &str, url: &str) {
 
     let server = program.serve_with(&["--quiet"]);
     let admin = server.admin_token();
-    // Every third has a secret.
     let coded = |round: u64| format!("/credentials/{}/totp-code", sample(round * 3 % SIZE).name);
     let codes = CONNECTIONS.map(|count| calls(&server, count, &|_| &admin, &|round| (coded(round), None)));
     let create = |round: u64| {
@@ -116,21 +115,9 @@ fn token(program: &Program, project: &str) -> String {
 /// Operations a second of so many tasks, each on a key of its own.
 fn plain(runtime: &tokio::runtime::Runtime, store: &Arc<dyn VaultStore>, count: usize, writes: bool) -> f64 {
     let start = Instant::now();
-    let task = async |store: Arc<dyn VaultStore>, key: String| {
-        let mut done = 0u64;
-        store.set(BUCKET, &key, &[0; 1024]).await.unwrap();
-        while start.elapsed() < TIME {
-            if writes {
-                store.set(BUCKET, &key, &[done as u8; 1024]).await.unwrap();
-            } else {
-                assert!(store.get(BUCKET, &key).await.unwrap().is_some());
-            }
-            done += 1;
-        }
-        done
-    };
     let done: u64 = runtime.block_on(async {
-        let tasks: Vec<_> = (0..count).map(|number| tokio::spawn(task(store.clone(), format!("k{number}")))).collect();
+        let one = |number| tokio::spawn(operations(store.clone(), format!("k{number}"), writes, start));
+        let tasks: Vec<_> = (0..count).map(one).collect();
         let mut sum = 0;
         for task in tasks {
             sum += task.await.unwrap();
@@ -138,6 +125,20 @@ fn plain(runtime: &tokio::runtime::Runtime, store: &Arc<dyn VaultStore>, count: 
         sum
     });
     done as f64 / start.elapsed().as_secs_f64()
+}
+
+async fn operations(store: Arc<dyn VaultStore>, key: String, writes: bool, start: Instant) -> u64 {
+    let mut done = 0u64;
+    store.set(BUCKET, &key, &[0; 1024]).await.unwrap();
+    while start.elapsed() < TIME {
+        if writes {
+            store.set(BUCKET, &key, &[done as u8; 1024]).await.unwrap();
+        } else {
+            assert!(store.get(BUCKET, &key).await.unwrap().is_some());
+        }
+        done += 1;
+    }
+    done
 }
 
 /// A path, and a body if it is a POST.
