@@ -38,9 +38,37 @@ pub struct Shown {
 /// Seconds of a time step, for all secrets of a run.
 const PERIOD_SECONDS: u64 = 30;
 
-/// The master key and the project of all runs.
-pub fn sealer() -> Sealer {
-    let keyring = Keyring::parse("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").expect("a well-formed keyring");
+/// The master keys that somebody has. Vaults begin with the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    Old,
+    /// Both, and the old one seals: as on an instance that was told of the new one.
+    OldFirst,
+    /// Both, and the new one seals.
+    NewFirst,
+    New,
+}
+
+impl Ring {
+    pub const ALL: [Ring; 4] = [Ring::Old, Ring::OldFirst, Ring::NewFirst, Ring::New];
+
+    const fn keys(self) -> &'static str {
+        match self {
+            Ring::Old => "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+            Ring::OldFirst => {
+                "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 k2:BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+            }
+            Ring::NewFirst => {
+                "k2:BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+            }
+            Ring::New => "k2:BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+        }
+    }
+}
+
+/// The project of all runs, for somebody with these keys.
+pub fn sealer(ring: Ring) -> Sealer {
+    let keyring = Keyring::parse(ring.keys()).expect("a well-formed keyring");
     Sealer::new(keyring, Project::parse("default").expect("a well-formed project"))
 }
 
@@ -70,9 +98,14 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action, rules: 
             sweep(&vault)?;
             Reply::Done
         }
+        Action::Rewrap => {
+            rewrap(&vault)?;
+            Reply::Done
+        }
         Action::Verify => {
-            let Report { credentials, versions, deleted, events, orphans, .. } = verify(&vault)?;
-            Reply::Verified(Verified { credentials, versions, deleted, events, orphans })
+            let Report { credentials, versions, deleted, events, orphans, keys, .. } = verify(&vault)?;
+            let by_old = keys.0.get("k1").copied().unwrap_or_default();
+            Reply::Verified(Verified { credentials, versions, deleted, events, orphans, by_old })
         }
         Action::Create { draft, key } => {
             let caller = key.as_deref().map(|key| Caller { idempotency_key: Some(key), is_retry: false });
@@ -236,6 +269,17 @@ fn sweep(vault: &Vault<'_>) -> Result<()> {
     let mut next = None;
     loop {
         next = actions::sweep(vault, next.as_deref())?.next;
+        if next.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// All steps of a `rewrap`.
+fn rewrap(vault: &Vault<'_>) -> Result<()> {
+    let mut next = None;
+    loop {
+        next = actions::rewrap(vault, next.as_deref())?.next;
         if next.is_none() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! After the actors are gone: what is left must be what was committed, on a host that behaves again.
 
 use crate::dice::Dice;
-use crate::driver;
+use crate::driver::{self, Ring};
 use crate::history::{Reply, Seen};
 use crate::model::{Action, Cred, Effect, Snapshot, Target, Values};
 use crate::plan;
@@ -55,24 +55,36 @@ impl Stage {
             self.operate(Action::Init { node_bytes: self.plan.node_bytes, force: true })?;
         }
         // What is wrong now is wrong after the sweep too, which only takes unreachable records away.
+        let is_rotated = self.plan.rotates && self.plan.host.has_atomics();
+        if is_rotated {
+            self.operate(Action::Rewrap)?;
+        }
         if self.plan.host.has_atomics() {
             self.operate(Action::Sweep)?;
             self.check_swept()?;
         }
         if let Reply::Verified(found) = self.operate(Action::Verify)?
             && self.plan.host.has_atomics()
-            && found.orphans > 0
         {
-            return Err(format!("{} orphans after the sweep", found.orphans));
+            if found.orphans > 0 {
+                return Err(format!("{} orphans after the sweep", found.orphans));
+            }
+            if is_rotated && found.by_old > 0 {
+                return Err(format!("{} times sealed by the old key after the rewrap", found.by_old));
+            }
         }
-        let audit = self.as_operator(|platform| driver::audit(platform, &self.sealer));
+        if is_rotated {
+            // Without the old key everything is there.
+            self.ring.set(Ring::New);
+        }
+        let audit = self.as_operator(|platform| driver::audit(platform, &self.sealer()));
         let audit = audit.map_err(|code| format!("the audit can't be read: {}", code.as_str()))?;
         self.checker.borrow().check_audit(&audit)?;
         if dice.one_in(MORE_IS_RESTORED_ONE_IN) {
             self.restore_something(&mut dice)?;
         }
         // Records are sealed and written once, so values that were right when they were committed stay right.
-        if dice.one_in(MORE_IS_CHECKED_ONE_IN) {
+        if dice.one_in(MORE_IS_CHECKED_ONE_IN) || is_rotated {
             self.check_contents()?;
             let draft = plan::preloaded(1000, &mut dice);
             return self.operate(Action::Create { draft, key: None }).map(drop);
@@ -129,7 +141,7 @@ impl Stage {
 
     fn loss_is_reported_to_readers(&self) -> Result<(), String> {
         let list = Action::List { domain: None, limit: 10, offset: 0 };
-        match self.as_operator(|platform| driver::perform(platform, &self.sealer, &list, self.rules())) {
+        match self.as_operator(|platform| driver::perform(platform, &self.sealer(), &list, self.rules())) {
             Err(Code::StorageUninitialised) => Ok(()),
             other => Err(format!("a list without a root answers {other:?}")),
         }
@@ -150,7 +162,7 @@ impl Stage {
     /// The values of what is in `trusted` are not read.
     fn check_against(&self, expected: &Snapshot, trusted: &Snapshot) -> Result<(), String> {
         let rules = self.rules();
-        let shown = self.as_operator(|platform| driver::show(platform, &LongAgo, &self.sealer, trusted, rules));
+        let shown = self.as_operator(|platform| driver::show(platform, &LongAgo, &self.sealer(), trusted, rules));
         let shown = shown.map_err(|code| format!("the vault can't be read in the end: {}", code.as_str()))?;
         let is_right = |(seen, values): &(Seen, Option<Values>), cred: &Cred| {
             seen.shows(cred) && values.as_ref().is_none_or(|values| *values == cred.values)

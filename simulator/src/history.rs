@@ -78,6 +78,8 @@ pub struct Verified {
     pub deleted: u64,
     pub events: u64,
     pub orphans: u64,
+    /// What the old master key has sealed.
+    pub by_old: u64,
 }
 
 /// Who called.
@@ -127,6 +129,7 @@ impl fmt::Display for Action {
             Action::Init { force: false, .. } => write!(f, "init"),
             Action::Init { .. } => write!(f, "init --force"),
             Action::Sweep => write!(f, "sweep"),
+            Action::Rewrap => write!(f, "rewrap"),
             Action::Verify => write!(f, "verify"),
             Action::Create { draft, key } => write!(f, "create {} {:?} by {key:?}", draft.name, draft.values)
                 .and_then(|()| f.write_str(if draft.totp.is_some() { " with a TOTP secret" } else { "" })),

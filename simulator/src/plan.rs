@@ -23,6 +23,8 @@ pub struct Plan {
     /// Late writes take effect one at a time, in one step out of so many.
     pub land_one_in: usize,
     pub time: Time,
+    /// A new master key is rolled out meanwhile: the first actor has it last, the others have it first.
+    pub rotates: bool,
     /// Versions that are kept of a credential; 0: none, and nothing that was deleted.
     pub versions: u64,
 }
@@ -46,6 +48,7 @@ pub struct ActorPlan {
 pub enum Call {
     Init,
     Sweep,
+    Rewrap,
     Verify,
     /// `keyed`: with an idempotency key, and repeated when the outcome is not known.
     Create {
@@ -155,6 +158,7 @@ impl Plan {
                 ms_per_step: *dice.pick(&[1, 50, 500, 4000]),
                 leap: dice.one_in(4).then(|| (dice.below(400) as u64, *dice.pick(&[29, 31, 31, 400]) * DAY_MS)),
             },
+            rotates: Dice::stream(seed, 5).one_in(3),
             versions: *dice.pick(&[10, 10, 10, 2, 1, 0]),
         }
     }
@@ -193,6 +197,7 @@ impl Plan {
             land_one_in: 2,
             // A new time step with every other call or so.
             time: Time { ms_per_step: if codes { 3000 } else { 10 }, leap: None },
+            rotates: false,
             versions: 10,
         }
     }
@@ -242,6 +247,9 @@ impl Plan {
             if fewer < self.preloaded {
                 add(&|plan| plan.preloaded = fewer);
             }
+        }
+        if self.rotates {
+            add(&|plan| plan.rotates = false);
         }
         if self.node_bytes.is_some() {
             add(&|plan| plan.node_bytes = None);
@@ -329,6 +337,7 @@ impl Call {
                 Call::Update { whom: Whom::draw(dice), change: change(dice, actor, call), conditional: dice.one_in(4) }
             }
             10..=11 => Call::Delete { whom: Whom::draw(dice), conditional: dice.one_in(4) },
+            12 if dice.one_in(2) => Call::Rewrap,
             12 => Call::Sweep,
             13 => Call::Init,
             14..=16 => Call::Restore {

@@ -1,12 +1,12 @@
 //! What an actor does: its calls, one after the other, with the details that depend on the vault.
 
 use crate::dice::Dice;
-use crate::driver;
+use crate::driver::{self, Ring};
 use crate::history::{Caller, Reply};
 use crate::model::{Action, Expected, Rules, Target};
 use crate::plan::{Call, Demand, Whom};
 use crate::platform::{Pause, SimClock, SimRandom, SimStore};
-use crate::stage::Stage;
+use crate::stage::{Stage, sealer};
 use corosensei::Yielder;
 use std::cell::Cell;
 use strongroom::error::Code;
@@ -23,6 +23,12 @@ impl Stage {
         let clock = SimClock::new(self.world.clone(), plan.clock, self.plan.time);
         let random = SimRandom::new(Dice::stream(self.plan.seed, 1000 + 100 * number as u64 + life as u64));
         let platform = Platform { store: &store, clock: &clock, random: &random };
+        let ring = match (self.plan.rotates, number) {
+            (false, _) => Ring::Old,
+            (true, 0) => Ring::OldFirst,
+            (true, _) => Ring::NewFirst,
+        };
+        let sealer = sealer(ring);
         let rules = Rules { versions: self.plan.versions, is_trusted: plan.is_trusted };
         while let Some(call) = plan.calls.get(next_call.get()) {
             let mut follow_up = Some(call.clone());
@@ -34,7 +40,7 @@ impl Stage {
                 let op = self.invoked(Caller::Actor(number), action.clone(), rules);
                 store.begin(op);
                 clock.take_shown();
-                let outcome = driver::perform(platform, &self.sealer, &action, rules).map_err(|error| error.code());
+                let outcome = driver::perform(platform, &sealer, &action, rules).map_err(|error| error.code());
                 follow_up = next_page(&call, &outcome);
                 if matches!(call, Call::Create { keyed: true, .. })
                     && outcome == Err(Code::OutcomeUnknown)
@@ -74,6 +80,7 @@ impl Stage {
         match call.clone() {
             Call::Init => Action::Init { node_bytes: self.plan.node_bytes, force: false },
             Call::Sweep => Action::Sweep,
+            Call::Rewrap => Action::Rewrap,
             Call::Verify => Action::Verify,
             Call::Create { draft, keyed } => {
                 // The values are the call's own, so they can name it.

@@ -2,7 +2,7 @@
 
 use crate::checker::{Checker, Circumstances};
 use crate::dice::Dice;
-use crate::driver;
+use crate::driver::{self, Ring};
 use crate::history::{Caller, Reply};
 use crate::hosts::Luck;
 use crate::model::{Action, Rules, Snapshot};
@@ -12,7 +12,7 @@ use crate::run::Outcome;
 use crate::start::start;
 use crate::trace::Trace;
 use crate::world::{Bytes, Key, OpId, World};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use strongroom::catalog::RecordRef;
 use strongroom::error::Code;
@@ -33,14 +33,20 @@ const NO_OP: OpId = OpId::MAX;
 
 thread_local! {
     // It keeps the derived keys.
-    static SEALER: Rc<Sealer> = Rc::new(driver::sealer());
+    static SEALERS: [Rc<Sealer>; 4] = Ring::ALL.map(|ring| Rc::new(driver::sealer(ring)));
+}
+
+/// What seals for somebody with these keys.
+pub fn sealer(ring: Ring) -> Rc<Sealer> {
+    SEALERS.with(|sealers| sealers[ring as usize].clone())
 }
 
 pub struct Stage {
     pub plan: Plan,
     pub world: Rc<RefCell<World>>,
     pub checker: RefCell<Checker>,
-    pub sealer: Rc<Sealer>,
+    /// The keys of the operator and of the checker.
+    pub ring: Cell<Ring>,
     /// Who called each operation, and at which step.
     callers: RefCell<Vec<(Caller, u64)>>,
     failure: RefCell<Option<String>>,
@@ -60,10 +66,15 @@ impl Stage {
             plan: plan.clone(),
             world: Rc::new(RefCell::new(World::new(entries, plan.host, luck, trace))),
             checker: RefCell::new(Checker::new(plan.host, snapshot, has_root, plan.audit_ends())),
-            sealer: SEALER.with(Rc::clone),
+            ring: Cell::new(if plan.rotates { Ring::NewFirst } else { Ring::Old }),
             callers: RefCell::default(),
             failure: RefCell::new(None),
         })
+    }
+
+    /// The operator's and the checker's.
+    pub fn sealer(&self) -> Rc<Sealer> {
+        sealer(self.ring.get())
     }
 
     pub fn has_failed(&self) -> bool {
@@ -197,7 +208,7 @@ impl Stage {
         let store = SimStore::checker(&self.world);
         let random = SimRandom::new(Dice::new(0));
         let platform = Platform { store: &store, clock: &Midsummer, random: &random };
-        driver::show(platform, &LongAgo, &self.sealer, before, rules).map_err(|error| error.code())
+        driver::show(platform, &LongAgo, &self.sealer(), before, rules).map_err(|error| error.code())
     }
 
     pub fn fail(&self, why: String) {
@@ -218,7 +229,7 @@ impl Stage {
     pub fn tried(&self, action: Action) -> Result<Reply, Code> {
         let op = self.invoked(Caller::Operator, action.clone(), self.rules());
         let outcome =
-            self.as_operator_of(op, |platform| driver::perform(platform, &self.sealer, &action, self.rules()));
+            self.as_operator_of(op, |platform| driver::perform(platform, &self.sealer(), &action, self.rules()));
         self.returned(op, outcome.clone(), (Midsummer.now(), Midsummer.now()));
         outcome
     }

@@ -41,6 +41,7 @@ pub fn start(node_bytes: Option<u32>, credentials: usize) -> Rc<Start> {
         switch_one_in: 1,
         land_one_in: 1,
         time: Time { ms_per_step: 1, leap: None },
+        rotates: false,
         versions: 10,
     };
     let stage = Stage::new(&plan, Trace::default());

@@ -34,6 +34,10 @@ fn host_for(mutation: Mutation) -> &'static str {
         Mutation::HistoryWithoutBody => "correct",
         Mutation::PurgeForgetsBody => "correct",
         Mutation::RestoreTwice => "correct",
+        Mutation::RewrapForgetsVersions => "correct",
+        Mutation::RewrapForgetsClaims => "correct",
+        Mutation::RewrapForgetsNodes => "correct",
+        Mutation::RewrapForgetsGarbage => "correct",
     }
 }
 

@@ -276,8 +276,15 @@ impl Stored {
         self.totp.as_ref().map(|totp| totp.settings.period())
     }
 
+    /// The TOTP secret as it is sealed.
+    pub fn sealed_totp(&self) -> Option<&[u8]> {
+        self.totp.as_ref().map(|totp| totp.sealed.as_slice())
+    }
+
+    /// The id and the record of the values, whoever owns it.
     fn totp_place(&self) -> [&[u8]; 2] {
-        [self.id.as_bytes(), self.body.as_ref().map_or(&[], |body| &body.random)]
+        let body = self.body.as_ref().or(self.shared_body.as_ref());
+        [self.id.as_bytes(), body.map_or(&[], |body| &body.random)]
     }
 }
 

@@ -67,6 +67,7 @@ actions! {
     Init "init" Admin changes,
     Verify "verify" Admin reads,
     Sweep "sweep" Admin changes,
+    Rewrap "rewrap" Admin changes,
     Health "health" - reads,
 }
 

@@ -7,10 +7,11 @@ use super::indexes::domain_keys;
 use super::named::name_entry;
 use super::stored::Stored;
 use super::{Vault, cursor, history};
-use crate::catalog::{Entry, Fault, Index, PinId, Pinned, RecordRef, Share, Visitor};
+use crate::catalog::{Entry, Fault, Index, KeyUse, PinId, Pinned, RecordRef, Share, Visitor};
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::seal::{Purpose, corrupt};
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
@@ -32,6 +33,10 @@ pub struct Report {
     pub garbage: u64,
     pub orphans: u64,
     pub bytes: u64,
+    /// By which master key how much is sealed: the root, every record that lies in the store, whoever refers to it, and
+    /// the TOTP secrets, which are sealed by themselves within records. What writers add meanwhile is sealed by the first
+    /// key of theirs.
+    pub keys: KeyUse,
 }
 
 impl Report {
@@ -136,10 +141,14 @@ impl Walk {
     fn look_at_records(&mut self, vault: &Vault<'_>, pinned: &Pinned<'_>) -> Result<bool> {
         let Report { nodes, bodies, claims, .. } = self.report;
         let share = self.share.unwrap_or_else(|| Share::first(nodes + bodies + claims));
-        self.report.orphans += vault.catalog.orphans(pinned, share)?;
+        self.report.orphans += vault.catalog.orphans(pinned, share, &mut self.report.keys)?;
         self.share = share.next();
         if self.share.is_none() {
             self.report.garbage = vault.catalog.garbage()?;
+            vault.catalog.root_key(&mut self.report.keys)?;
+            for id in vault.sealer.key_ids() {
+                self.report.keys.0.entry(id.to_owned()).or_default();
+            }
         }
         Ok(self.share.is_none())
     }
@@ -159,6 +168,10 @@ impl Walk {
             writer.number(sum.count);
             writer.raw(&sum.hashes.to_le_bytes());
         }
+        for (id, count) in &self.report.keys.0 {
+            writer.bytes(id.as_bytes());
+            writer.number(*count);
+        }
         writer.bytes
     }
 
@@ -175,7 +188,10 @@ impl Walk {
         for sum in &mut walk.sums {
             *sum = Sum { count: reader.number()?, hashes: u128::from_le_bytes(reader.array()?) };
         }
-        reader.end()?;
+        while !reader.is_empty() {
+            let id = core::str::from_utf8(reader.bytes()?).ok()?;
+            walk.report.keys.0.insert(id.to_owned(), reader.number()?);
+        }
         Some(walk)
     }
 }
@@ -218,6 +234,7 @@ impl Checks<'_> {
             _ => (&mut self.report.credentials, stored.id.as_bytes().to_vec()),
         };
         *count += 1;
+        self.report.keys.extend(stored.sealed_totp());
         let owned = usize::from(stored.body.is_some()) + usize::from(stored.claim.is_some());
         let is_in_place = entry.key == key
             && entry.records.len() == owned

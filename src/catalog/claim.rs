@@ -159,6 +159,16 @@ impl Records<'_> {
         })
     }
 
+    /// Seals the record anew with what it holds; false if it is sealed as it would be now. Errors: those of a claim.
+    pub fn rewrap_claim(&self, record: RecordRef) -> Result<bool, Fault> {
+        if Mutation::RewrapForgetsClaims.is_on() || self.sealer.is_current(&self.claims(record)?.bytes) {
+            return Ok(false);
+        }
+        let same = &mut |claims: &Claims, id| ((), Some(claims.with_last_step(id, claims.last_step)));
+        self.replace_claims(record, same)?;
+        Ok(true)
+    }
+
     /// Replaces the state by what `change` makes of it, again when another one came first; nothing where it makes
     /// nothing of it.
     fn replace_claims<T>(

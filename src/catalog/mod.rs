@@ -21,6 +21,7 @@ mod pin;
 mod queue;
 mod record;
 mod records;
+mod rewrap;
 mod root;
 mod snapshot;
 mod sweep;
@@ -37,7 +38,7 @@ pub use pin::{PinId, Pinned};
 pub use record::{KeySpace, Kind, RecordRef, is_written_once};
 pub use root::NODE_BYTES_DEFAULT;
 pub use snapshot::Snapshot;
-pub use sweep::{Share, Swept};
+pub use sweep::{KeyUse, Share, Swept};
 pub use transaction::Transaction;
 
 use crate::error::{Code, Error, Result};

@@ -85,11 +85,19 @@ pub enum Mutation {
     PurgeForgetsBody,
     /// A deleted credential that is restored stays in the trash.
     RestoreTwice,
+    /// When values are sealed anew, the versions that share them are not led to the new record.
+    RewrapForgetsVersions,
+    /// Claim records are not sealed anew.
+    RewrapForgetsClaims,
+    /// Nodes are left as they are where nothing in them has to change.
+    RewrapForgetsNodes,
+    /// What a walk that seals anew has superseded stays garbage.
+    RewrapForgetsGarbage,
 }
 
 impl Mutation {
     #[cfg(feature = "mutations")]
-    pub const ALL: [Mutation; 21] = [
+    pub const ALL: [Mutation; 25] = [
         Mutation::SkipReadBack,
         Mutation::TrustConflict,
         Mutation::ReadBackByGet,
@@ -111,6 +119,10 @@ impl Mutation {
         Mutation::HistoryWithoutBody,
         Mutation::PurgeForgetsBody,
         Mutation::RestoreTwice,
+        Mutation::RewrapForgetsVersions,
+        Mutation::RewrapForgetsClaims,
+        Mutation::RewrapForgetsNodes,
+        Mutation::RewrapForgetsGarbage,
     ];
 
     /// Whether this thread runs with the mutation.

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::platform::Platform;
 use crate::seal::{Opened, Sealer};
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The records of one project.
 pub struct Records<'a> {
@@ -19,18 +20,22 @@ impl<'a> Records<'a> {
         Self { platform, sealer, keys: KeySpace::new(sealer.project()) }
     }
 
-    /// Opens a record. A plain read may not show it yet, so a miss is checked by a handle before it counts.
+    /// Opens a record.
     pub fn read(&self, record: RecordRef) -> Result<Opened, Fault> {
+        let bytes = self.sealed(record)?.ok_or(Fault::Missing(record.kind))?;
+        let key = self.keys.record(record);
+        Ok(self.sealer.open_head(record.kind.purpose(), &[key.as_bytes()], bytes)?)
+    }
+
+    /// A record as it lies in the store. A plain read may not show it yet, so a miss is checked by a handle before it
+    /// counts.
+    pub fn sealed(&self, record: RecordRef) -> Result<Option<Vec<u8>>> {
         let key = self.keys.record(record);
         let store = self.platform.store;
-        let bytes = match store.get(&key)? {
-            Some(bytes) => bytes,
-            None if store.has_atomics() => {
-                store.compare_and_swap(&key)?.current()?.ok_or(Fault::Missing(record.kind))?
-            }
-            None => return Err(Fault::Missing(record.kind)),
-        };
-        Ok(self.sealer.open_head(record.kind.purpose(), &[key.as_bytes()], bytes)?)
+        match store.get(&key)? {
+            None if store.has_atomics() => Ok(store.compare_and_swap(&key)?.current()?),
+            found => Ok(found),
+        }
     }
 
     /// Writes a record that was never written before.

@@ -13,8 +13,9 @@ use super::record::RecordRef;
 use super::root::{Garbage, Root};
 use super::{Catalog, PinId, Pinned};
 use crate::error::{Code, Result};
-use crate::seal::Purpose;
-use alloc::collections::BTreeSet;
+use crate::seal::{Purpose, key_id};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What a sweep did.
@@ -24,6 +25,18 @@ pub struct Swept {
     pub examined: u64,
     /// Unreachable records that were deleted.
     pub deleted: u64,
+}
+
+/// How many envelopes each master key has sealed, by its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyUse(pub BTreeMap<String, u64>);
+
+impl<'e> Extend<&'e [u8]> for KeyUse {
+    fn extend<I: IntoIterator<Item = &'e [u8]>>(&mut self, envelopes: I) {
+        for id in envelopes.into_iter().filter_map(key_id) {
+            *self.0.entry(String::from(id)).or_default() += 1;
+        }
+    }
 }
 
 /// Records in a share, about: some megabytes while they are looked at.
@@ -90,8 +103,8 @@ impl Catalog<'_> {
     }
 
     /// How many records of a share nothing refers to, neither the pinned snapshot nor the newest root. Fails when two
-    /// entries own the same one.
-    pub fn orphans(&self, pinned: &Pinned<'_>, share: Share) -> Result<u64> {
+    /// entries own the same one. Adds to `keys` by which key each record of the share is sealed, whoever refers to it.
+    pub fn orphans(&self, pinned: &Pinned<'_>, share: Share, keys: &mut KeyUse) -> Result<u64> {
         let mut used = BTreeSet::new();
         let mut is_broken = false;
         pinned.references(&mut |record| is_broken |= share.has(&record) && !used.insert(record))?;
@@ -99,9 +112,19 @@ impl Catalog<'_> {
             return Err(crate::seal::corrupt(Purpose::Node));
         }
         let mut unused = self.listed(share)?;
+        for record in &unused {
+            // What is not there any more was deleted since.
+            keys.extend(self.records.sealed(*record)?.as_deref());
+        }
         unused.retain(|record| !used.contains(record));
         self.strike_off_newest(&mut unused, |_| true)?;
         Ok(unused.len() as u64)
+    }
+
+    /// Adds to `keys` by which key the newest root is sealed.
+    pub fn root_key(&self, keys: &mut KeyUse) -> Result<()> {
+        keys.extend(self.newest()?.as_ref().map(|newest| newest.bytes.as_slice()));
+        Ok(())
     }
 
     /// How many superseded records later commits will delete.
@@ -109,7 +132,7 @@ impl Catalog<'_> {
         self.newest()?.map_or(Ok(0), |newest| Ok(newest.state.garbage()?.len() as u64))
     }
 
-    fn newest(&self) -> Result<Option<Found<'_, Root>>> {
+    pub(super) fn newest(&self) -> Result<Option<Found<'_, Root>>> {
         self.records.current(&self.records.keys.root())
     }
 

@@ -175,6 +175,10 @@ impl<'t> Transaction<'t> {
         &self.root
     }
 
+    pub(super) fn records(&self) -> &'t Records<'t> {
+        self.records
+    }
+
     pub(super) fn set_queue(&mut self, queue: Queue) {
         self.root.set_queue(queue);
     }

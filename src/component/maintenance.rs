@@ -29,6 +29,7 @@ impl wit::Guest for Component {
                 garbage: report.garbage,
                 orphans: report.orphans,
                 bytes: report.bytes,
+                keys: report.keys.0.into_iter().map(|(id, sealed)| wit::KeyUse { id, sealed }).collect(),
             },
             next: step.next,
         })
@@ -38,6 +39,11 @@ impl wit::Guest for Component {
         let step = perform(Action::Sweep, |vault| actions::sweep(vault, cursor.as_deref()))?;
         let swept = step.swept;
         Ok(wit::Sweeping { examined: swept.examined, deleted: swept.deleted, expired: step.expired, next: step.next })
+    }
+
+    fn rewrap(cursor: Option<String>) -> Result<wit::Rewrapping, Error> {
+        let step = perform(Action::Rewrap, |vault| actions::rewrap(vault, cursor.as_deref()))?;
+        Ok(wit::Rewrapping { rewrapped: step.rewrapped, next: step.next })
     }
 
     fn audit(query: wit::AuditQuery) -> Result<wit::AuditPage, Error> {

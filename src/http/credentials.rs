@@ -38,6 +38,9 @@ impl Call<'_> {
             Action::Purge => self.purge(),
             Action::ResetExclusive => self.reset_exclusive(),
             Action::Audit => self.audit(),
+            Action::Verify => self.step(|cursor| Ok(json::verification(&actions::verify(self.vault, cursor)?))),
+            Action::Sweep => self.step(|cursor| Ok(json::sweeping(&actions::sweep(self.vault, cursor)?))),
+            Action::Rewrap => self.step(|cursor| Ok(json::rewrapping(&actions::rewrap(self.vault, cursor)?))),
             // No route leads here.
             _ => Err(Error::not_found()),
         }
@@ -194,6 +197,12 @@ impl Call<'_> {
         let options = json::code_options(&mut members)?;
         let supplied = actions::supply(self.vault, self.id_or_name, &origin, options)?;
         Ok(Response::json(200, json::supplied(&supplied)))
+    }
+
+    /// A step of a walk over the whole store; the body says where the one before came to.
+    fn step(&self, walk: impl FnOnce(Option<&str>) -> Result<String>) -> Result<Response> {
+        let cursor = self.request.members_or_none()?.text("cursor")?;
+        Ok(Response::json(200, walk(cursor.as_deref())?))
     }
 
     /// What to act on, and in which version. With conditions, the credential that fulfils them, by its id: its version

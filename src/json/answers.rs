@@ -1,7 +1,7 @@
 //! The answers of the actions as JSON: the objects of the REST API. Fields that are not set are absent.
 
 use super::writer::{Array, Object, array, object};
-use crate::actions::{AuditPage, CredentialView, Page, Supplied};
+use crate::actions::{AuditPage, CredentialView, Page, Rewrapping, Supplied, Sweeping, Verification};
 use crate::error::Error;
 use crate::time::Timestamp;
 use crate::totp::{Encoder, OneTimeCode};
@@ -87,6 +87,48 @@ pub fn audit_page(page: &AuditPage) -> String {
             }
         });
         root.optional_text("next", page.next.as_deref());
+    })
+}
+
+/// What a verification has found.
+pub fn verification(step: &Verification) -> String {
+    let report = &step.report;
+    object(|root| {
+        for (name, number) in [
+            ("credentials", report.credentials),
+            ("versions", report.versions),
+            ("deleted", report.deleted),
+            ("events", report.events),
+            ("depth", report.depth),
+            ("nodes", report.nodes),
+            ("bodies", report.bodies),
+            ("claims", report.claims),
+            ("garbage", report.garbage),
+            ("orphans", report.orphans),
+            ("bytes", report.bytes),
+        ] {
+            root.number(name, number);
+        }
+        root.object("keys", |keys| report.keys.0.iter().for_each(|(id, sealed)| keys.number(id, *sealed)));
+        root.optional_text("next", step.next.as_deref());
+    })
+}
+
+/// What a sweep has done.
+pub fn sweeping(step: &Sweeping) -> String {
+    object(|root| {
+        root.number("examined", step.swept.examined);
+        root.number("deleted", step.swept.deleted);
+        root.number("expired", step.expired);
+        root.optional_text("next", step.next.as_deref());
+    })
+}
+
+/// What a rewrap has done.
+pub fn rewrapping(step: &Rewrapping) -> String {
+    object(|root| {
+        root.number("rewrapped", step.rewrapped);
+        root.optional_text("next", step.next.as_deref());
     })
 }
 

@@ -47,6 +47,7 @@ impl Format {
 pub struct Opened {
     format: Format,
     purpose: Purpose,
+    is_current: bool,
     head: SecretBytes,
     derived: Rc<Derived>,
     prefix: [u8; PREFIX_BYTES],
@@ -59,6 +60,11 @@ pub struct Opened {
 impl Opened {
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// Whether it is sealed as it would be now: by the first key of the ring, in the format that is written.
+    pub fn is_current(&self) -> bool {
+        self.is_current
     }
 
     pub fn head(&self) -> &[u8] {
@@ -158,7 +164,14 @@ impl Sealer {
         // The same allocation goes on as the parts: they are most of it.
         let parts_start = envelope.len() - parts.len();
         envelope.drain(..parts_start);
-        Ok(Opened { format, purpose, head, derived, prefix, bound_to, parts: envelope })
+        let is_current = position == 0 && format == Format::CURRENT;
+        Ok(Opened { format, purpose, is_current, head, derived, prefix, bound_to, parts: envelope })
+    }
+
+    /// Whether an envelope says that it is sealed as it would be now; it is not opened.
+    pub fn is_current(&self, envelope: &[u8]) -> bool {
+        let first = self.keyring.keys.first().map(|key| key.id.as_str());
+        envelope.first() == Some(&Format::CURRENT.number()) && key_id(envelope) == first
     }
 
     fn bound_to(&self, format: Format, key_id: &[u8], purpose: Purpose, place: &[&[u8]]) -> Vec<u8> {
@@ -168,6 +181,13 @@ impl Sealer {
         list.extend_from_slice(place);
         length_prefixed(&list)
     }
+}
+
+/// The id of the master key that an envelope says it was sealed with; it stands in clear. `None` for what is no envelope.
+pub fn key_id(envelope: &[u8]) -> Option<&str> {
+    let (_, rest) = envelope.split_first()?;
+    let (&length, rest) = rest.split_first()?;
+    core::str::from_utf8(rest.get(..usize::from(length))?).ok()
 }
 
 fn nonce(prefix: &[u8; PREFIX_BYTES], number: u64) -> XNonce {

@@ -54,6 +54,11 @@ impl Keyring {
         }
         Ok(Self { keys })
     }
+
+    /// The ids of the keys, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
+    }
 }
 
 /// The id of a project: an independent vault in the same bucket.

@@ -26,7 +26,7 @@ mod keyring;
 
 #[cfg(test)]
 pub use envelope::decrypted;
-pub use envelope::{Format, Opened};
+pub use envelope::{Format, Opened, key_id};
 pub use keyring::{Keyring, MASTER_KEY_BYTES, Project};
 
 use crate::error::{Code, Error, Result};
@@ -101,6 +101,11 @@ impl Derived {
 impl Sealer {
     pub fn new(keyring: Keyring, project: Project) -> Self {
         Self { keyring, project, derived: RefCell::default() }
+    }
+
+    /// The ids of the master keys, in their order: the first one seals.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keyring.ids()
     }
 
     pub fn project(&self) -> &Project {
@@ -242,6 +247,24 @@ mod tests {
         assert_eq!(code_of(other_id.open(Purpose::Body, &[b"place"], &envelope)), Code::KeyUnavailable);
         let rotated = sealer(&format!("k2:{KEY_B} k1:{KEY_A}"), "p");
         assert!(rotated.open(Purpose::Body, &[b"place"], &envelope).is_ok());
+    }
+
+    #[test]
+    fn an_envelope_tells_its_key_and_whether_it_is_the_first() {
+        let (old, rotated) = (format!("k1:{KEY_A}"), format!("k2:{KEY_B} k1:{KEY_A}"));
+        let (old, rotated) = (sealer(&old, "p"), sealer(&rotated, "p"));
+        let envelope = sealed(&old);
+        assert_eq!(key_id(&envelope), Some("k1"));
+        assert_eq!(rotated.key_ids().collect::<Vec<_>>(), ["k2", "k1"]);
+        for (by, envelope, is_current) in
+            [(&old, &envelope, true), (&rotated, &envelope, false), (&rotated, &sealed(&rotated), true)]
+        {
+            let opened = by.open_head(Purpose::Body, &[b"place"], envelope.clone()).unwrap();
+            assert_eq!((opened.is_current(), by.is_current(envelope)), (is_current, is_current));
+        }
+        for cut in 0..4 {
+            assert!(!old.is_current(&envelope[..cut]) && key_id(&envelope[..cut]).is_none());
+        }
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Checker {
 
 pub(super) fn needs_atomics(action: &Action) -> bool {
     match action {
-        Action::Sweep | Action::Purge { .. } | Action::PurgeDeleted => true,
+        Action::Sweep | Action::Rewrap | Action::Purge { .. } | Action::PurgeDeleted => true,
         Action::Restore { expected, .. } => expected.is_some(),
         Action::Put { expected, .. } => *expected != Expected::Anything,
         Action::Update { expected, .. } | Action::Delete { expected, .. } => expected.is_some(),
@@ -116,7 +116,7 @@ fn fits(
 ) -> Option<Option<Rc<Cred>>> {
     let found = |target: &Target| target.find(snapshot).cloned();
     match (&record.action, reply) {
-        (Action::Init { .. } | Action::Sweep, Reply::Done) => Some(None),
+        (Action::Init { .. } | Action::Sweep | Action::Rewrap, Reply::Done) => Some(None),
         (Action::PurgeDeleted, Reply::Purged(0)) => Some(None),
         (Action::Verify, Reply::Verified(found)) => (found.credentials == snapshot.creds.len() as u64
             && found.versions == snapshot.versions.len() as u64

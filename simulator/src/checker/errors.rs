@@ -45,6 +45,9 @@ impl Checker {
                 .window(op)
                 .any(|index| record.action.effect(&self.commits[index], record.rules) == Effect::Refused(code)),
             Code::Contended if record.action.is_change() => commits_since >= REBASES,
+            Code::Contended if record.action == Action::Rewrap => {
+                commits_since >= REBASES || exclusive_since >= CLAIM_REBASES
+            }
             Code::Contended if record.action.is_walk() => {
                 now.pins_end || self.has_purged(op) || self.walks() > PINS || commits_since >= REBASES
             }
@@ -54,8 +57,8 @@ impl Checker {
             Code::OutcomeUnknown => {
                 let overwritten = !self.host.has_atomics() && commits_since > 0;
                 let forgotten = commits_since >= COMMITS_REMEMBERED || exclusive_since >= CLAIMS_REMEMBERED;
-                let claim_deleted =
-                    record.action.is_exclusive() && (commits_since > GRACE_COMMITS || self.has_purged(op));
+                let claim_deleted = (record.action.is_exclusive() || record.action == Action::Rewrap)
+                    && (commits_since > GRACE_COMMITS || self.has_purged(op));
                 (now.strikes > 0 || now.key_lost || overwritten || forgotten || claim_deleted)
                     && can_be_unclear(&record.action)
             }
@@ -84,10 +87,11 @@ impl Checker {
         self.window(op).any(|index| self.records[op].action.restored(&self.commits[index]).into_iter().any(is_over))
     }
 
-    /// Whether a purge, which deletes at once and ends all pins, was committed since the call. One that was taken back
-    /// again counts: it may have been seen before.
+    /// Whether a purge, which deletes at once and ends all pins, was committed since the call, or a rewrap, which does the
+    /// same in its end, may have been. One that was taken back again counts: it may have been seen before.
     fn has_purged(&self, op: OpId) -> bool {
-        self.newest_purge.is_some_and(|purge| purge > self.records[op].invoked)
+        let has_rewrapped = || self.records.iter().any(|record| record.action == Action::Rewrap);
+        self.newest_purge.is_some_and(|purge| purge > self.records[op].invoked) || has_rewrapped()
     }
 
     /// How many sweeps there were: each can take a claim record away that nothing refers to yet.

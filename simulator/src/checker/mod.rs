@@ -23,7 +23,7 @@ use std::rc::Rc;
 use strongroom::catalog::RecordRef;
 use strongroom::error::Code;
 
-/// Events of a sweep at most: two of what is over, one of what it deleted, and some for those of an operator, whose
+/// Events of a sweep at most, which has more than a rewrap: two of what is over, one of what it deleted, and some for those of an operator, whose
 /// commits are not looked at one by one.
 const SWEEP_EVENTS: usize = 8;
 
@@ -195,9 +195,9 @@ impl Checker {
                 }
             };
             idle.audit.clone_from(&before.audit);
-            if record.action == Action::Sweep {
-                let sweep =
-                    Event { by: record.rules.caller().to_owned(), action: "sweep".to_owned(), credential: None };
+            if matches!(record.action, Action::Sweep | Action::Rewrap) {
+                let action = record.action.name().to_owned();
+                let sweep = Event { by: record.rules.caller().to_owned(), action, credential: None };
                 let written = shown.events.saturating_sub(before.audit.len()).min(SWEEP_EVENTS);
                 idle.audit.extend(std::iter::repeat_n(Rc::new(sweep), written));
             }

@@ -110,9 +110,12 @@ impl Action {
                 Some(_) => return Err(Code::TotpNotConfigured),
                 None => return Err(Code::NotFound),
             },
-            Action::Init { .. } | Action::Sweep | Action::Verify | Action::List { .. } | Action::ListDeleted => {
-                Effect::Nothing
-            }
+            Action::Init { .. }
+            | Action::Sweep
+            | Action::Rewrap
+            | Action::Verify
+            | Action::List { .. }
+            | Action::ListDeleted => Effect::Nothing,
         })
     }
 

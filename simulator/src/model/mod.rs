@@ -175,6 +175,7 @@ pub enum Expected {
 pub enum Action {
     Init { node_bytes: Option<u32>, force: bool },
     Sweep,
+    Rewrap,
     Verify,
     Create { draft: Draft, key: Option<String> },
     Put { draft: Draft, expected: Expected },
@@ -211,13 +212,14 @@ impl Action {
         )
     }
 
-    /// Whether it walks over the whole store, and so keeps a snapshot from being collected, which is a commit.
+    /// Whether it walks over the whole store, and so commits without changing what the vault holds: it keeps a snapshot from
+    /// being collected, or seals anew.
     pub fn is_walk(&self) -> bool {
-        matches!(self, Action::Sweep | Action::Verify)
+        matches!(self, Action::Sweep | Action::Rewrap | Action::Verify)
     }
 
     /// The name in the audit.
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Action::Create { .. } => "create",
             Action::Put { .. } => "put",
@@ -225,6 +227,7 @@ impl Action {
             Action::Delete { .. } => "delete",
             Action::Restore { .. } => "restore",
             Action::Purge { .. } | Action::PurgeDeleted => "purge",
+            Action::Rewrap => "rewrap",
             _ => "sweep",
         }
     }
