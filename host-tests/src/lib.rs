@@ -32,7 +32,9 @@ pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 pub use program::spawn_seen;
 pub use program::{Output, Program, Server};
 pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};
-pub use vault::{ADMIN_TOKEN, Called, KEYS, NOW, Settings, Vault, everything, new_credential, no_changes};
+pub use vault::{
+    ADMIN_TOKEN, Called, KEYS, NEW_KEYS, NOW, ROTATED_KEYS, Settings, Vault, everything, new_credential, no_changes,
+};
 pub use world::World;
 
 pub use strongroom_host::bindings::vault::exports::strongroom::vault::{credentials, maintenance, supply, types};

@@ -1,7 +1,7 @@
 //! The component in Wasmtime, over a store in memory, with a clock that stands still.
 
 use crate::credentials::{Changes, ListQuery, NewCredential, Page};
-use crate::maintenance::{AuditQuery, Event, Report, Sweeping};
+use crate::maintenance::{AuditQuery, Event, Report, Rewrapping, Sweeping};
 use crate::supply::Supplied;
 use crate::types::{CodeOptions, Credential, Error, OneTimeCode};
 use crate::{FixedClock, MemoryStore, World};
@@ -14,6 +14,13 @@ use strongroom_host::{Component, Config, HandleError, Instance, Services};
 
 /// `strongroom_keys` of a new [`Vault`].
 pub const KEYS: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// [`KEYS`] and a newer key, which seals.
+pub const ROTATED_KEYS: &str =
+    "k2:BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// The newer key alone.
+pub const NEW_KEYS: &str = "k2:BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// A token for project `default` with all scopes.
 pub const ADMIN_TOKEN: &str = "sr_admin-token-of-the-tests";
@@ -225,6 +232,27 @@ impl Vault {
             }
             next = step.next;
         }
+    }
+
+    /// All steps of a rewrap.
+    pub fn rewrap(&self) -> Result<Rewrapping, Error> {
+        let mut next = None;
+        loop {
+            let step = self.typed(async |i| {
+                i.allow_maintenance();
+                i.exports.strongroom_vault_maintenance().call_rewrap(i.store.call(), next.as_deref()).await
+            })?;
+            if step.next.is_none() {
+                return Ok(step);
+            }
+            next = step.next;
+        }
+    }
+
+    /// How much is sealed by a key.
+    pub fn sealed_by(&self, id: &str) -> Result<u64, Error> {
+        let keys = self.verify()?.keys;
+        Ok(keys.iter().find(|key| key.id == id).map_or(0, |key| key.sealed))
     }
 
     fn typed<T>(&self, call: impl AsyncFnOnce(&mut Instance<vault::Vault>) -> Called<T>) -> Result<T, Error> {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use strongroom_host_tests::credentials::Changes;
 use strongroom_host_tests::types::{CodeOptions, ErrorCode};
 use strongroom_host_tests::{
-    Behaviour, Called, MemoryStore, NOW, Native, StoreError, Vault, World, everything, new_credential, no_changes,
-    sample,
+    Behaviour, Called, MemoryStore, NEW_KEYS, NOW, Native, ROTATED_KEYS, StoreError, Vault, World, everything,
+    new_credential, no_changes, sample,
 };
 
 const BUCKET: &str = "default";
@@ -181,13 +181,24 @@ fn at_every_operation(
     vault: &Vault,
     before: &Entries,
     run: fn(&Vault) -> Called<()>,
+    check: impl FnMut(&str),
+) -> usize {
+    at_operations(vault, before, 1, run, check)
+}
+
+/// The same at one operation out of so many.
+fn at_operations(
+    vault: &Vault,
+    before: &Entries,
+    one_in: usize,
+    run: fn(&Vault) -> Called<()>,
     mut check: impl FnMut(&str),
 ) -> usize {
     let mut crashes = 0;
     for (when, stop) in
         [("before", Behaviour::Fail(StoreError::Stop)), ("after", Behaviour::FailAfter(StoreError::Stop))]
     {
-        for at in 0.. {
+        for at in (0..).step_by(one_in) {
             vault.store.replace(BUCKET, before.clone());
             vault.store.reset();
             let stop = stop.clone();
@@ -364,6 +375,53 @@ fn a_sweep_that_is_cut_off_harms_nothing() {
             assert_eq!(vault.contents(&known), old, "{context}, again");
         });
         println!("depth {depth}, sweep: {crashes} crashes");
+    }
+}
+
+/// Wherever it ends, everything is there for who has both keys, and the next one brings it to its end.
+#[test]
+fn a_rewrap_that_is_cut_off_harms_nothing_and_goes_on() {
+    for (depth, one_in) in [(1, 1), (2, 2), (3, 23)] {
+        let vault = vault_of_depth(depth);
+        exclusive_code(&vault).unwrap().unwrap();
+        vault.delete(&sample(2).name, None).unwrap();
+        leave_orphans(&vault);
+        let known = vault.ids();
+        let old = vault.contents(&known);
+        let before = vault.store.entries(BUCKET);
+        let (mut nothing, mut some) = (0, 0);
+        let all = vault.sealed_by("k1").unwrap();
+        vault.settings.set("strongroom_keys", ROTATED_KEYS);
+        let crashes = at_operations(&vault, &before, one_in, rewrap, |at| {
+            let context = format!("depth {depth}, rewrap, crash {at}");
+            let left = vault.sealed_by("k1").unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            *(if left + 1 >= all { &mut nothing } else { &mut some }) += 1;
+            assert_eq!(vault.contents(&known), old, "{context}");
+            rewrap(&vault).unwrap().unwrap();
+            vault.sweep().unwrap();
+            assert_tidy(&vault, &context);
+            assert_eq!(vault.sealed_by("k1").unwrap(), 0, "{context}");
+            vault.settings.set("strongroom_keys", NEW_KEYS);
+            assert_eq!(vault.contents(&known), old, "{context}, without the old key");
+            assert_eq!(exclusive_code(&vault).unwrap().unwrap_err().code, ErrorCode::CodeTaken, "{context}");
+            vault.settings.set("strongroom_keys", ROTATED_KEYS);
+        });
+        println!("depth {depth}, rewrap: {crashes} crashes, {nothing} before its first commit, {some} after it");
+        assert!(nothing > 0 && some > 0);
+    }
+}
+
+fn rewrap(vault: &Vault) -> Called<()> {
+    let mut next = None;
+    loop {
+        let step = vault.call(async |i| {
+            i.exports.strongroom_vault_maintenance().call_rewrap(i.store.call(), next.as_deref()).await
+        });
+        match step? {
+            Ok(step) if step.next.is_none() => return Ok(Ok(())),
+            Ok(step) => next = step.next,
+            Err(error) => return Ok(Err(error)),
+        }
     }
 }
 

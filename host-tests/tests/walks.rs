@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use strongroom_host_tests::credentials::ListQuery;
-use strongroom_host_tests::{MemoryStore, Native, Vault, World, everything, new_credential, sample};
+use strongroom_host_tests::{
+    KEYS, MemoryStore, NEW_KEYS, Native, ROTATED_KEYS, Vault, World, everything, new_credential, sample,
+};
 
 const CREDENTIALS: u64 = 20_000;
 const CREATES: u64 = 2_000;
@@ -14,7 +16,7 @@ const MEMORY_MAX_BYTES: usize = 16 << 20;
 /// A walk, with what its largest step took.
 type Walk = (&'static str, fn(&Vault) -> usize);
 
-const WALKS: [Walk; 4] = [
+const WALKS: [Walk; 5] = [
     ("verify", |vault| {
         let (mut most, mut next, mut beginnings) = (0, None, 1);
         loop {
@@ -44,6 +46,22 @@ const WALKS: [Walk; 4] = [
                 i.allow_maintenance();
                 let sweep = i.exports.strongroom_vault_maintenance().call_sweep(i.store.call(), next.as_deref());
                 let step = sweep.await.unwrap().unwrap();
+                (i.store.memory_bytes(), step)
+            });
+            (most, next) = (most.max(bytes), step.next);
+            if next.is_none() {
+                return most;
+            }
+        }
+    }),
+    ("rewrap", |vault| {
+        vault.settings.set("strongroom_keys", ROTATED_KEYS);
+        let (mut most, mut next) = (0, None);
+        loop {
+            let (bytes, step) = vault.call(async |i| {
+                i.allow_maintenance();
+                let rewrap = i.exports.strongroom_vault_maintenance().call_rewrap(i.store.call(), next.as_deref());
+                let step = rewrap.await.unwrap().unwrap();
                 (i.store.memory_bytes(), step)
             });
             (most, next) = (most.max(bytes), step.next);
@@ -96,6 +114,7 @@ fn walks_finish_beside_two_thousand_creates() {
                 let (store, made) = (store.clone(), made.clone());
                 scope.spawn(move || {
                     let vault = Vault::on(World::Vault, store);
+                    vault.settings.set("strongroom_keys", if what == "rewrap" { ROTATED_KEYS } else { KEYS });
                     for n in 0..CREATES {
                         vault.create(&new_credential(&format!("beside-{n}"), "example.com", &[("a", "b")])).unwrap();
                         made.fetch_add(1, Ordering::Relaxed);
@@ -112,6 +131,7 @@ fn walks_finish_beside_two_thousand_creates() {
         println!("| {what} | {alone:.1?} | {time:.1?} | {meanwhile} | {} |", bytes >> 10);
         assert!(bytes <= MEMORY_MAX_BYTES, "{what}: {bytes}");
         let vault = Vault::on(World::Vault, store);
+        vault.settings.set("strongroom_keys", if what == "rewrap" { NEW_KEYS } else { KEYS });
         let report = vault.verify().unwrap();
         let deleted = if what == "purge of what was deleted" { 200 } else { 0 };
         assert_eq!(report.credentials, CREDENTIALS + CREATES - deleted, "{what}");

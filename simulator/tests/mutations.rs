@@ -44,7 +44,7 @@ fn host_for(mutation: Mutation) -> &'static str {
 #[test]
 fn every_mutation_is_caught() {
     let mut missed = Vec::new();
-    for mutation in Mutation::ALL {
+    for mutation in Mutation::ALL.into_iter().filter(|mutation| !is_unwanted(mutation)) {
         let host = host_for(mutation);
         let campaign = Campaign { seeds: SEEDS, first: 0, host: hosts::by_name(host), threads: threads() };
         let report = campaign.play(|| Mutation::choose(Some(mutation)));
@@ -76,6 +76,11 @@ fn a_host_that_shows_what_it_can_take_back_is_caught() {
     let campaign = Campaign { seeds: SEEDS, first: 0, host: Some(hosts::UNSAFE), threads: threads() };
     let failure = campaign.play(|| ()).failure.expect("it loses what it acknowledged");
     let _ = writeln!(std::io::stdout(), "{}: caught at seed {}: {}", failure.host, failure.seed, failure.why);
+}
+
+/// `STRONGROOM_MUTATIONS=Rewrap` plays those only that have this in their name.
+fn is_unwanted(mutation: &Mutation) -> bool {
+    std::env::var("STRONGROOM_MUTATIONS").is_ok_and(|wanted| !format!("{mutation:?}").contains(&wanted))
 }
 
 fn threads() -> usize {

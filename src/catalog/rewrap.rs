@@ -11,6 +11,7 @@ use super::leaf::StoredNode;
 use super::node::{Child, Entry, Link, Node};
 use super::record::RecordRef;
 use super::records::Records;
+use super::root::Garbage;
 use super::transaction::Transaction;
 use crate::error::{Code, Result};
 use crate::seal::Purpose;
@@ -20,10 +21,10 @@ use alloc::vec::Vec;
 type Survey<'v> = &'v mut dyn FnMut(&Entry, bool);
 
 impl Catalog<'_> {
-    /// Whether the newest root is sealed as it would be now, and there is no garbage.
+    /// Whether the newest root is sealed as it would be now, and all garbage was deleted.
     pub fn is_rewrapped(&self) -> Result<bool> {
         let Some(Found { bytes, state, .. }) = self.newest()? else { return Ok(true) };
-        Ok(self.records.sealer.is_current(&bytes) && state.garbage()?.is_empty())
+        Ok(self.records.sealer.is_current(&bytes) && state.garbage()?.iter().all(Garbage::is_purged))
     }
 
     /// Seals a claim record anew, by a swap like a claim; false where that is not needed, or the record is gone with its

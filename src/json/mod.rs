@@ -10,8 +10,8 @@ mod tree;
 mod writer;
 
 pub use answers::{
-    audit_page, availability, credential, credentials, deletion, error, page, rewrapping, supplied, sweeping, totp_code,
-    verification, versions,
+    audit_page, availability, credential, credentials, deletion, error, page, rewrapping, supplied, sweeping,
+    totp_code, verification, versions,
 };
 pub use members::Members;
 pub use requests::{changes, code_options, list_query, new_credential, version};

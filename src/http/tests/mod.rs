@@ -12,4 +12,5 @@ mod operations;
 mod repetition;
 pub mod schema;
 mod undone;
+mod upkeep;
 pub mod world;
