@@ -389,13 +389,12 @@ fn a_rewrap_that_is_cut_off_harms_nothing_and_goes_on() {
         let known = vault.ids();
         let old = vault.contents(&known);
         let before = vault.store.entries(BUCKET);
-        let (mut nothing, mut some) = (0, 0);
-        let all = vault.sealed_by("k1").unwrap();
+        let (mut unfinished, mut finished) = (0, 0);
         vault.settings.set("strongroom_keys", ROTATED_KEYS);
         let crashes = at_operations(&vault, &before, one_in, rewrap, |at| {
             let context = format!("depth {depth}, rewrap, crash {at}");
             let left = vault.sealed_by("k1").unwrap_or_else(|error| panic!("{context}: {error:?}"));
-            *(if left + 1 >= all { &mut nothing } else { &mut some }) += 1;
+            *(if left > 0 { &mut unfinished } else { &mut finished }) += 1;
             assert_eq!(vault.contents(&known), old, "{context}");
             rewrap(&vault).unwrap().unwrap();
             vault.sweep().unwrap();
@@ -406,8 +405,10 @@ fn a_rewrap_that_is_cut_off_harms_nothing_and_goes_on() {
             assert_eq!(exclusive_code(&vault).unwrap().unwrap_err().code, ErrorCode::CodeTaken, "{context}");
             vault.settings.set("strongroom_keys", ROTATED_KEYS);
         });
-        println!("depth {depth}, rewrap: {crashes} crashes, {nothing} before its first commit, {some} after it");
-        assert!(nothing > 0 && some > 0);
+        println!(
+            "depth {depth}, rewrap: {crashes} crashes, {unfinished} with something left to do, {finished} with nothing"
+        );
+        assert!(unfinished > crashes / 2);
     }
 }
 

@@ -11,6 +11,8 @@ const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
 /// nothing.
 const TAG_BYTES: usize = 10;
 const RANDOM_BYTES: usize = 16;
+/// What the keys of all projects begin with.
+const FRONT: &str = "sr1.";
 
 /// Kinds of records that are written once, under a fresh random key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,12 +87,19 @@ impl KeySpace {
     pub fn new(project: &Project) -> Self {
         let digest = Sha256::digest(project.as_str().as_bytes());
         let tag = digest.get(..TAG_BYTES).unwrap_or_default();
-        Self { prefix: format!("sr1.{}.", base32::encode(ALPHABET, tag)) }
+        Self { prefix: format!("{FRONT}{}.", base32::encode(ALPHABET, tag)) }
     }
 
     /// What all keys of the project begin with.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// What all keys of the project begin with that this one is of; `None` for what is no project's.
+    pub fn prefix_of(key: &str) -> Option<&str> {
+        let tag_start = key.strip_prefix(FRONT)?;
+        let tag = tag_start.split_once('.').map(|(tag, _)| tag).filter(|tag| tag.len() == TAG_BYTES * 8 / 5)?;
+        key.get(..FRONT.len() + tag.len() + 1)
     }
 
     pub fn root(&self) -> String {
@@ -142,6 +151,15 @@ mod tests {
         assert!(!key.contains("canary"));
         assert_eq!(keys.parse(&key), Some(record));
         assert_eq!(RecordRef::from_bytes(record.to_bytes()), Some(record));
+        for (key, expected) in [
+            (keys.root(), Some(keys.prefix())),
+            (key.clone(), Some(keys.prefix())),
+            ("sr1.probe".into(), None),
+            ("sr1.probe.x".into(), None),
+            ("settings".into(), None),
+        ] {
+            assert_eq!(KeySpace::prefix_of(&key), expected);
+        }
         let others = KeySpace::new(&Project::parse("other").unwrap());
         for foreign in
             [&key.to_uppercase(), &keys.root(), &keys.seed(), &keys.queue(), "sr1", "", &others.record(record)]

@@ -1,11 +1,12 @@
-//! `strongroom init`, `verify` and `sweep`.
+//! `strongroom init`, `verify`, `sweep` and `compact`.
 
 use super::Common;
 use super::output::line;
-use super::setup::{Begin, Failure, answer, block_on};
+use super::setup::{Begin, Failure, Setup, answer, block_on};
 use clap::Args;
 use std::process::ExitCode;
 use strongroom_host::Result;
+use strongroom_host::bindings::vault::exports::strongroom::vault::maintenance::{Report, Sweeping};
 use strongroom_host::bindings::vault::exports::strongroom::vault::types::ErrorCode;
 
 #[derive(Args)]
@@ -55,26 +56,7 @@ pub fn init(arguments: InitArguments) -> Result<ExitCode> {
 const BEGINNINGS: u32 = 3;
 
 pub fn verify(common: Common) -> Result<ExitCode> {
-    let report = block_on(async {
-        let setup = common.open().await?;
-        let mut beginning = 1;
-        let mut next: Option<String> = None;
-        loop {
-            // A fresh instance for each step: what one had in memory is gone with it.
-            let mut instance = setup.instance().await?;
-            instance.allow_maintenance();
-            let maintenance = instance.exports.strongroom_vault_maintenance();
-            match answer(maintenance.call_verify(instance.store.call(), next.as_deref()).await) {
-                Ok(step) if step.next.is_none() => return Ok(step.report),
-                Ok(step) => next = step.next,
-                Err(Failure::Vault(error)) if error.code == ErrorCode::Contended && beginning < BEGINNINGS => {
-                    beginning += 1;
-                    next = None;
-                }
-                Err(error) => return Err(setup.explain(error)),
-            }
-        }
-    })?;
+    let report = block_on(async { verified(&common.open().await?).await })?;
     line(&format!(
         "sound: {} credentials, {} versions, {} deleted, {} events, depth {}, {} nodes, {} bodies, {} claims, {} \
          garbage, {} orphans, {} bytes",
@@ -90,30 +72,67 @@ pub fn verify(common: Common) -> Result<ExitCode> {
         report.orphans,
         report.bytes
     ))?;
+    for key in report.keys {
+        line(&format!("key {}: {} sealed by it", key.id, key.sealed))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// All steps of a verification.
+pub async fn verified(setup: &Setup) -> Result<Report> {
+    let mut beginning = 1;
+    let mut next: Option<String> = None;
+    loop {
+        // A fresh instance for each step: what one had in memory is gone with it.
+        let mut instance = setup.instance().await?;
+        instance.allow_maintenance();
+        let maintenance = instance.exports.strongroom_vault_maintenance();
+        match answer(maintenance.call_verify(instance.store.call(), next.as_deref()).await) {
+            Ok(step) if step.next.is_none() => return Ok(step.report),
+            Ok(step) => next = step.next,
+            Err(Failure::Vault(error)) if error.code == ErrorCode::Contended && beginning < BEGINNINGS => {
+                beginning += 1;
+                next = None;
+            }
+            Err(error) => return Err(setup.explain(error)),
+        }
+    }
 }
 
 pub fn sweep(common: Common) -> Result<ExitCode> {
     let swept = block_on(async {
         let setup = common.open().await?;
-        let mut next: Option<String> = None;
-        loop {
-            let mut instance = setup.instance().await?;
-            instance.allow_maintenance();
-            let maintenance = instance.exports.strongroom_vault_maintenance();
-            let step = answer(maintenance.call_sweep(instance.store.call(), next.as_deref()).await)
-                .map_err(|error| setup.explain(error))?;
-            if step.next.is_none() {
-                setup.store.settle()?;
-                return Ok(step);
-            }
-            next = step.next;
-        }
+        let swept = swept(&setup).await?;
+        setup.store.settle()?;
+        Ok(swept)
     })?;
     line(&format!(
         "{} records looked at, {} deleted; {} versions and deleted credentials were over their time",
         swept.examined, swept.deleted, swept.expired
     ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All steps of a sweep.
+pub async fn swept(setup: &Setup) -> Result<Sweeping> {
+    let mut next: Option<String> = None;
+    loop {
+        let mut instance = setup.instance().await?;
+        instance.allow_maintenance();
+        let maintenance = instance.exports.strongroom_vault_maintenance();
+        let step = answer(maintenance.call_sweep(instance.store.call(), next.as_deref()).await)
+            .map_err(|error| setup.explain(error))?;
+        if step.next.is_none() {
+            return Ok(step);
+        }
+        next = step.next;
+    }
+}
+
+/// What the store has set aside is given back and overwritten, as far as it can.
+pub fn compact(common: Common) -> Result<ExitCode> {
+    block_on(async { common.open().await?.store.compact() })?;
+    line("compacted: the store's files hold nothing but what is in the vault")?;
     Ok(ExitCode::SUCCESS)
 }
 

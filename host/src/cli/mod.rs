@@ -6,6 +6,7 @@ mod clients;
 mod copy;
 mod fill;
 mod history;
+mod key;
 mod log;
 mod maintain;
 mod mcp;
@@ -47,12 +48,17 @@ enum Command {
     /// Manage the bearer tokens for HTTP; changes work at once, without a restart
     #[command(subcommand)]
     Token(token::Command),
+    /// Manage the master keys; changes work at once, without a restart
+    #[command(subcommand)]
+    Key(key::Command),
     /// Prepare the store for a project
     Init(maintain::InitArguments),
     /// Read and check every record of a project
     Verify(Common),
     /// Delete what is over its time, and records that interrupted writers left behind
     Sweep(Common),
+    /// Rewrite the store's file, so that it holds nothing any more that was replaced or deleted
+    Compact(Common),
     /// Copy a project from one store to another, sealed as it is
     Copy(copy::Arguments),
     /// Show the versions of a credential that can be restored, or what was deleted
@@ -158,9 +164,11 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Supply(arguments) => supply::run(arguments),
         Command::Fill(arguments) => fill::run(arguments),
         Command::Token(command) => token::run(command),
+        Command::Key(command) => key::run(command),
         Command::Init(arguments) => maintain::init(arguments),
         Command::Verify(common) => maintain::verify(common),
         Command::Sweep(common) => maintain::sweep(common),
+        Command::Compact(common) => maintain::compact(common),
         Command::Copy(arguments) => copy::run(arguments),
         Command::History(arguments) => history::history(arguments),
         Command::Restore(arguments) => history::restore(arguments),

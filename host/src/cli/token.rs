@@ -65,7 +65,7 @@ pub struct RevokeArguments {
 }
 
 impl Place {
-    fn open(&self) -> Result<StateDir> {
+    pub(super) fn open(&self) -> Result<StateDir> {
         StateDir::open(&self.state_dir()?, &self.sources()?)
     }
 }

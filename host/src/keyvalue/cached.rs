@@ -145,6 +145,10 @@ impl VaultStore for Cached {
     fn settle(&self) -> anyhow::Result<()> {
         self.store.settle()
     }
+
+    fn compact(&self) -> anyhow::Result<()> {
+        self.store.compact()
+    }
 }
 
 #[cfg(test)]

@@ -155,4 +155,9 @@ pub trait VaultStore: KeyValue {
     fn settle(&self) -> anyhow::Result<()> {
         Ok(())
     }
+
+    /// Leaves nothing of what was overwritten or deleted in the store's files. Others may use the store meanwhile.
+    fn compact(&self) -> anyhow::Result<()> {
+        anyhow::bail!("this store is compacted by its own means, not from here")
+    }
 }

@@ -1,7 +1,6 @@
 //! The master keys of a state directory, in the order of the setting `strongroom_keys`: the first seals, all open.
 
-use super::StateDir;
-use super::trust;
+use super::{StateDir, sources, trust};
 use crate::Result;
 use anyhow::{Context, ensure};
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -70,28 +69,35 @@ impl Keys {
 }
 
 /// The keys of a file. Errors name the file.
-pub(super) fn read_keys(path: &Path) -> Result<Keys> {
-    let text = trust::read(path, trust::PRIVATE)?.with_context(|| format!("{} is missing", path.display()))?;
+pub(super) fn read(path: &Path, is_named: bool) -> Result<Keys> {
+    let text = sources::read(path, is_named, trust::PRIVATE)?;
+    let text = text.with_context(|| format!("{} is missing", path.display()))?;
     Keys::parse(&text).with_context(|| format!("{} is damaged", path.display()))
 }
 
-pub(super) fn write_keys(path: &Path, keys: &Keys) -> Result<()> {
+pub(super) fn write(path: &Path, keys: &Keys) -> Result<()> {
     trust::write(path, &format!("{}\n", keys.0.join("\n")))
 }
 
 impl StateDir {
     /// The keys as they are now.
     pub fn keys(&self) -> Result<Keys> {
-        read_keys(&self.master_key_path())
+        read(&self.master_key_path(), self.sources.key_file.is_some())
     }
 
-    /// Changes the keys; nobody else can at the same time. Running servers of this directory use them for the next request.
+    /// Changes the keys; nobody else can at the same time. Running servers use them from the next request on.
     pub fn change_keys<T>(&self, change: impl FnOnce(&mut Keys) -> Result<T>) -> Result<T> {
-        let _lock = trust::lock(&self.path.join("lock"))?;
+        let path = self.master_key_path();
+        // Where a symbolic link to it leads.
+        let path = path.canonicalize().with_context(|| format!("{} cannot be changed", path.display()))?;
+        let _lock = match self.sources.key_file {
+            None => trust::lock(&self.path.join("lock"))?,
+            Some(_) => trust::lock(&path.with_extension("lock"))?,
+        };
         let mut keys = self.keys()?;
         let value = change(&mut keys)?;
         Keys::parse(&keys.setting())?;
-        write_keys(&self.master_key_path(), &keys)?;
+        write(&path, &keys)?;
         Ok(value)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | file | mode | what it is |
 //! |---|---|---|
-//! | `master.key` | 0600 | the setting `strongroom_keys`; made once, never changed by the host |
+//! | `master.key` | 0600 | the setting `strongroom_keys`; made once, changed by `strongroom key` |
 //! | `admin.token` | 0600 | the text of the first token, with all scopes; nothing reads it, so it can be moved away |
 //! | `agent.token` | 0600 | the text of the second, with `read` and `totp`; nothing reads it either |
 //! | `tokens` | 0600 | the entries of the setting `strongroom_tokens`, one on each line; only hashes |
@@ -18,23 +18,26 @@
 //!
 //! The directory and the files must be ours, and nobody else's to write ([`trust`]).
 
+mod keys;
 mod settings;
 mod sources;
 mod store;
 mod trust;
+mod watched;
 
 use crate::Result;
 use crate::shell::quoted;
 use crate::token::{self, Entries, Entry, Grant, Restriction, Scopes};
 use anyhow::{Context, bail, ensure};
-use base64ct::{Base64UrlUnpadded, Encoding};
+pub use keys::Keys;
 pub use settings::StateConfig;
-use settings::{TokensFile, read_tokens};
+use settings::{ReadTokens, read_tokens};
 pub use sources::Sources;
 use std::path::{Path, PathBuf};
 use store::Known;
 use strongroom::access;
-use strongroom::seal::{Keyring, MASTER_KEY_BYTES, Project};
+use strongroom::seal::Project;
+use watched::Watched;
 
 #[cfg(unix)]
 type InUse = std::fs::File;
@@ -172,19 +175,12 @@ impl StateDir {
         self.sources.tokens_file.clone().unwrap_or_else(|| self.path.join("tokens"))
     }
 
-    /// The component's settings, for one project. Tokens are read anew whenever their file has changed.
+    /// The component's settings, for one project. Keys and tokens are read anew whenever their file has changed.
     pub fn config(&self, project: &str) -> Result<StateConfig> {
         ensure!(Project::parse(project).is_some(), "the project must be 1-64 letters, digits, `.`, `_` or `-`");
-        let path = self.master_key_path();
-        let text = sources::read(&path, self.sources.key_file.is_some(), trust::PRIVATE)?
-            .with_context(|| format!("{} is missing", path.display()))?;
-        let keys = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-        ensure!(
-            Keyring::parse(&keys).is_ok(),
-            "{} is damaged: it must hold k1: and 43 base64url characters",
-            path.display()
-        );
-        let tokens = TokensFile::new(self.tokens_path(), !self.has_own_tokens());
+        let keys = Watched::new(self.master_key_path(), self.sources.key_file.is_some(), keys::read);
+        keys.read()?;
+        let tokens = Watched::new(self.tokens_path(), !self.has_own_tokens(), ReadTokens::read);
         tokens.read()?;
         Ok(StateConfig { keys, project: project.to_owned(), tokens })
     }
@@ -216,9 +212,7 @@ impl StateDir {
     }
 
     fn make_master_key(&self) -> Result<()> {
-        let mut key = [0; MASTER_KEY_BYTES];
-        getrandom::fill(&mut key).context("the system gave no random numbers")?;
-        trust::write(&self.master_key_path(), &format!("k1:{}\n", Base64UrlUnpadded::encode_string(&key)))
+        keys::write(&self.master_key_path(), &Keys::first()?)
     }
 
     /// Makes the first two tokens: one that can do everything, one for agents. Only where a vault begins, or where a key

@@ -42,6 +42,7 @@ use reader::Readers;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use strongroom::store::PERMANENT;
 use writer::Writer;
 
@@ -50,6 +51,9 @@ pub const DATABASE_FILE: &str = "sqlite_key_value.db";
 
 /// Keys per page of a listing.
 const KEYS_PER_PAGE: usize = 1000;
+
+/// How long to wait for those who read from the log.
+const COMPACT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A key-value store in a SQLite file; any bucket name is a bucket.
 pub struct SqliteStore {
@@ -101,6 +105,21 @@ impl VaultStore for SqliteStore {
     fn settle(&self) -> anyhow::Result<()> {
         let connection = file::connect(self.readers.path())?;
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Writes the file anew and empties the log. Writers wait meanwhile.
+    fn compact(&self) -> anyhow::Result<()> {
+        let connection = file::connect(self.readers.path())?;
+        connection.execute_batch("VACUUM")?;
+        let start = Instant::now();
+        while connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))? {
+            let is_in_time = start.elapsed() < COMPACT_PATIENCE;
+            anyhow::ensure!(
+                is_in_time,
+                "the log can't be emptied: another program reads from the database all the time"
+            );
+        }
         Ok(())
     }
 }
