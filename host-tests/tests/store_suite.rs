@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use strongroom_host::keyvalue::{Expected, Identity, KeyValue, StoreError, StoreUrl, Swap, VaultStore, Versioned};
-use strongroom_host_tests::engines::{Etcd, Fault, Postgres, Proxy};
+use strongroom_host_tests::engines::{Directory, Etcd, Fault, Postgres, Proxy};
 use strongroom_host_tests::{Dice, TempDir};
 
 const ID: &str = "00112233445566778899aabbccddeeff";
@@ -19,6 +19,9 @@ const VALUE_MAX_BYTES: usize = 256 << 10;
 /// Tasks that write at once, in two processes, and what each of them does.
 const TASKS: u64 = 16;
 const ROUNDS: u64 = 20;
+
+/// A store that no URL names.
+const DIRECTORY: &str = "directory";
 
 /// Which store, for the second process.
 const CHILD_STORE: &str = "STRONGROOM_TEST_STORE";
@@ -41,6 +44,9 @@ impl Place {
     }
 
     async fn open(&self) -> Arc<dyn VaultStore> {
+        if self.url == DIRECTORY {
+            return Arc::new(Directory::new(&self.directory));
+        }
         self.open_as(&Identity::Any(ID)).await.unwrap()
     }
 }
@@ -64,6 +70,20 @@ async fn suite(place: &Place) {
 fn sqlite() {
     let directory = TempDir::new();
     run(suite(&Place::new("sqlite:".into(), &directory)));
+}
+
+/// The provider, which begins no vault by itself, lists all at once, and has keys of 1 to 255 bytes.
+#[test]
+fn directory() {
+    let directory = TempDir::new();
+    let place = Place::new(DIRECTORY.into(), &directory);
+    run(async {
+        let store = place.open().await;
+        operations(&*store).await;
+        numbers(&*store).await;
+        sizes(&*store).await;
+        concurrency(&place).await;
+    });
 }
 
 #[test]
