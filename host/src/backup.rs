@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::path::Path;
-use strongroom::catalog::KeySpace;
-use strongroom::seal::{Keyring, Project, Purpose, Sealer};
+use strongroom::catalog::{KeySpace, check_backup};
+use strongroom::seal::{Keyring, Project, Sealer};
 
 const MAGIC: &[u8] = b"strongroom backup 1\n";
 /// A record is never larger: values have 128 KiB, and nodes 64 KiB.
@@ -86,8 +86,7 @@ impl Backup {
             let keyring = Keyring::parse(keys).map_err(|error| anyhow::anyhow!("{}", error.message()))?;
             let sealer = Sealer::new(keyring, backup.project.clone());
             let digest: String = backup.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            let opened = sealer.open_head(Purpose::Backup, &[digest.as_bytes()], backup.seal.clone());
-            opened.map_err(|error| match error.code() {
+            check_backup(&sealer, &backup.seal, &digest).map_err(|error| match error.code() {
                 strongroom::error::Code::StorageCorrupt => anyhow::anyhow!("was changed since it was made"),
                 _ => anyhow::anyhow!("{}", error.message()),
             })?;

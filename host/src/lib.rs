@@ -21,6 +21,7 @@
 //! ```
 
 pub mod access_log;
+pub mod backup;
 pub mod bindings;
 mod call;
 mod clock;

@@ -2,6 +2,7 @@
 //! run on a snapshot or in a commit, return a view. All faces (WIT, JSON, HTTP) call these functions.
 
 mod audit;
+mod backup;
 mod change;
 #[cfg(test)]
 mod costs;
@@ -37,6 +38,7 @@ mod versions;
 mod view;
 
 pub use audit::{AuditEntry, AuditPage, AuditQuery, FilledStep, audit};
+pub use backup::{BackingUp, Restoring, backup, check_backup, restore_backup, seal_backup};
 pub use create::{NewCredential, create};
 pub use delete::delete;
 pub use get::get;

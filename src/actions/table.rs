@@ -68,6 +68,8 @@ actions! {
     Verify "verify" Admin reads,
     Sweep "sweep" Admin changes,
     Rewrap "rewrap" Admin changes,
+    Backup "backup" Admin changes,
+    RestoreBackup "restore_backup" Admin changes,
     Health "health" - reads,
 }
 

@@ -99,9 +99,9 @@ pub fn verify(vault: &Vault<'_>, cursor: Option<&str>) -> Result<Verification> {
 }
 
 /// What goes from step to step.
-struct Walk {
+pub(super) struct Walk {
     pin: PinId,
-    report: Report,
+    pub report: Report,
     /// The index to go on with; `None`: the records.
     index: Option<Index>,
     /// Where in the index.
@@ -112,14 +112,23 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(pin: PinId) -> Self {
+    pub fn new(pin: PinId) -> Self {
         let report = Report::default();
         Self { pin, report, index: Some(Index::Id), from: Vec::new(), share: None, sums: Default::default() }
     }
 
     /// True when this was the last one.
     fn step(&mut self, vault: &Vault<'_>, pinned: &Pinned<'_>) -> Result<bool> {
-        let Some(index) = self.index else { return self.look_at_records(vault, pinned) };
+        if self.index.is_none() {
+            self.look_at_records(vault, pinned)
+        } else {
+            self.look_at_index(vault, pinned).map(|_| false)
+        }
+    }
+
+    /// Goes on with the indexes; true when all were looked at.
+    pub fn look_at_index(&mut self, vault: &Vault<'_>, pinned: &Pinned<'_>) -> Result<bool> {
+        let Some(index) = self.index else { return Ok(true) };
         let from = core::mem::take(&mut self.from);
         let mut checks = Checks { vault, pinned, index, report: &mut self.report, sums: &mut self.sums };
         let examined = pinned.walk(|snapshot| snapshot.examine(index, &from, LEAVES, &mut checks))?;
@@ -135,7 +144,7 @@ impl Walk {
             }
             self.report.bytes += pinned.root_bytes()?;
         }
-        Ok(false)
+        Ok(self.index.is_none())
     }
 
     fn look_at_records(&mut self, vault: &Vault<'_>, pinned: &Pinned<'_>) -> Result<bool> {
@@ -153,7 +162,7 @@ impl Walk {
         Ok(self.share.is_none())
     }
 
-    fn encode(&mut self) -> Vec<u8> {
+    pub fn encode(&mut self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.raw(&self.pin);
         writer.u8(self.index.map_or(0, Index::number));
@@ -175,7 +184,7 @@ impl Walk {
         writer.bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let mut walk = Self::new(reader.array()?);
         walk.index = Index::of(reader.u8()?);

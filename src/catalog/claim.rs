@@ -159,6 +159,16 @@ impl Records<'_> {
         })
     }
 
+    /// Counts this time step, and all before it, as given. Errors: those of a claim.
+    pub fn use_up(&self, record: RecordRef, step: u64) -> Result<(), Fault> {
+        if Mutation::RestoreForgetsClaims.is_on() {
+            return Ok(());
+        }
+        self.replace_claims(record, &mut |claims, id| {
+            ((), (claims.last_step < step).then(|| claims.with_given(id, step)))
+        })
+    }
+
     /// Seals the record anew with what it holds; false if it is sealed as it would be now. Errors: those of a claim.
     pub fn rewrap_claim(&self, record: RecordRef) -> Result<bool, Fault> {
         if Mutation::RewrapForgetsClaims.is_on() || self.sealer.is_current(&self.claims(record)?.bytes) {

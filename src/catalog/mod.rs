@@ -4,6 +4,7 @@
 //! it; a change writes new nodes under fresh keys and then replaces the root in one compare-and-swap ([`cell`],
 //! [`commit`]). The catalog knows keys, values and the records they own, nothing of credentials.
 
+mod backup;
 mod cell;
 mod claim;
 mod commit;
@@ -28,6 +29,7 @@ mod sweep;
 mod transaction;
 mod tree;
 
+pub use backup::check_backup;
 pub use claim::Claim;
 pub use examine::{Examined, Visitor};
 pub use fault::Fault;

@@ -5,6 +5,7 @@
 //! call. Who forgets to unpin holds nothing for longer than the end says, and a reader whose pin has ended finds records
 //! missing and starts over: no promise rests on the clocks.
 
+use super::cell::Cell as _;
 use super::record::RecordRef;
 use super::root::Root;
 use super::{Catalog, Fault, Snapshot};
@@ -12,6 +13,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{Code, Error, Result};
 use crate::seal::{Purpose, corrupt};
 use crate::time::Timestamp;
+use alloc::vec::Vec;
 use core::cell::Cell;
 
 /// Names a pin.
@@ -68,7 +70,7 @@ impl Catalog<'_> {
             if pins.len() >= PINS_MAX {
                 return Err(Error::new(Code::Contended, "too many walks over the vault at once").retry_after(5).into());
             }
-            let (seq, tops) = (transaction.root().seq, transaction.root().indexes_only());
+            let (seq, tops) = (transaction.root().seq, transaction.root().contents_only());
             let tops = transaction.add_snapshot(tops)?;
             pins.push(Pin { id, seq, until: Timestamp(now.0 + PIN_MS), tops });
             transaction.set_pins(pins)
@@ -102,8 +104,20 @@ impl Catalog<'_> {
     /// The newest snapshot, which nothing keeps: for stores without compare-and-swap, where nothing is ever deleted.
     pub fn unpinned(&self) -> Result<Pinned<'_>> {
         let found = self.records.current::<Root>(&self.records.keys.root())?.ok_or_else(|| self.uninitialised())?;
-        let tops = found.state.indexes_only();
+        let tops = found.state.contents_only();
         Ok(Pinned { catalog: self, id: PinId::default(), tops, until: Cell::new(Timestamp(u64::MAX)) })
+    }
+
+    /// The snapshot that [`Pinned::seal_backup`] sealed. Nothing keeps it. Errors: those of a seal.
+    pub fn of_backup(&self, sealed: &[u8], digest: &str) -> Result<Pinned<'_>> {
+        let tops = super::backup::root_of(self.records.sealer, sealed, digest)?.contents_only();
+        Ok(Pinned { catalog: self, id: PinId::default(), tops, until: Cell::new(Timestamp(u64::MAX)) })
+    }
+
+    /// Errors: [`Code::PreconditionFailed`] when the store has the project.
+    pub fn check_absent(&self) -> Result<()> {
+        let found = self.records.current::<Root>(&self.records.keys.root())?;
+        if found.is_none() { Ok(()) } else { Err(is_there()) }
     }
 
     /// Ends a pin, by a commit. One that has ended already is no error.
@@ -155,10 +169,37 @@ impl Pinned<'_> {
             .map_err(|fault| self.catalog.told_apart(self.id, fault))
     }
 
+    /// The snapshot as the root of a backup, sealed and bound to what is told by `digest`.
+    pub fn seal_backup(&self, digest: &str) -> Result<Vec<u8>> {
+        let records = &self.catalog.records;
+        self.tops.seal(records.sealer, records.platform.random, Purpose::Backup, digest)
+    }
+
+    /// Makes this snapshot, which is that of a backup whose records have been written, the vault of a store that has none.
+    ///
+    /// Errors: [`Code::PreconditionFailed`] when there is one, those of the store.
+    pub fn publish(&self) -> Result<()> {
+        let records = &self.catalog.records;
+        self.catalog.check_absent()?;
+        if records.platform.store.has_atomics() {
+            // Whoever begins a vault here from now on loses the election, or has won it and loses the swap.
+            records.platform.store.increment(&records.keys.seed(), 1)?;
+        }
+        let commit = records.random()?;
+        let root = self.tops.clone().of_backup(commit);
+        let found = records.create_cell(&records.keys.root(), &root)?;
+        let is_ours = found.state.commit_at(root.seq)? == Some(commit);
+        if is_ours { Ok(()) } else { Err(is_there()) }
+    }
+
     /// Bytes of the root record before it is sealed.
     pub fn root_bytes(&self) -> Result<u64> {
         self.tops.bytes()
     }
+}
+
+fn is_there() -> Error {
+    Error::new(Code::PreconditionFailed, "the store has the project already: a backup is restored where there is none")
 }
 
 fn gone() -> Error {

@@ -166,10 +166,17 @@ impl Root {
         self.set_section(QUEUE, writer.bytes);
     }
 
-    /// The indexes alone: what a pinned snapshot needs.
-    pub fn indexes_only(&self) -> Self {
-        let is_top = |section: &&Section| section.number >= FIRST_TOP;
-        Self { sections: self.sections.iter().filter(is_top).cloned().collect(), ..self.clone() }
+    /// The indexes and the note: what a pinned snapshot needs, and what a backup is.
+    pub fn contents_only(&self) -> Self {
+        let is_content = |section: &&Section| section.number >= FIRST_TOP || section.number == NOTE;
+        Self { sections: self.sections.iter().filter(is_content).cloned().collect(), ..self.clone() }
+    }
+
+    /// The first root of a store that a backup is restored into: the next number, and no commits that anybody could have
+    /// built on.
+    pub fn of_backup(mut self, commit: CommitId) -> Self {
+        self.set_commits(&History::new(commit));
+        Self { seq: self.seq + 1, commit, ..self }
     }
 
     /// Bytes before they are sealed.

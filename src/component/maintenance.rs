@@ -7,6 +7,7 @@ use crate::actions::{self, Action, AuditQuery};
 use crate::catalog::InitOptions;
 use crate::time::Timestamp;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 impl wit::Guest for Component {
     fn init(force: bool, node_bytes: Option<u32>) -> Result<bool, Error> {
@@ -44,6 +45,26 @@ impl wit::Guest for Component {
     fn rewrap(cursor: Option<String>) -> Result<wit::Rewrapping, Error> {
         let step = perform(Action::Rewrap, |vault| actions::rewrap(vault, cursor.as_deref()))?;
         Ok(wit::Rewrapping { rewrapped: step.rewrapped, next: step.next })
+    }
+
+    fn backup(cursor: Option<String>) -> Result<wit::BackingUp, Error> {
+        let step = perform(Action::Backup, |vault| actions::backup(vault, cursor.as_deref()))?;
+        Ok(wit::BackingUp { records: step.records, next: step.next, is_over: step.is_over })
+    }
+
+    fn seal_backup(cursor: String, digest: Vec<u8>) -> Result<Vec<u8>, Error> {
+        Ok(perform(Action::Backup, |vault| actions::seal_backup(vault, &cursor, &digest))?)
+    }
+
+    fn check_backup(sealed: Vec<u8>, digest: Vec<u8>) -> Result<(), Error> {
+        Ok(perform(Action::RestoreBackup, |vault| actions::check_backup(vault, &sealed, &digest))?)
+    }
+
+    fn restore_backup(sealed: Vec<u8>, digest: Vec<u8>, cursor: Option<String>) -> Result<wit::Restoring, Error> {
+        let step = perform(Action::RestoreBackup, |vault| {
+            actions::restore_backup(vault, &sealed, &digest, cursor.as_deref())
+        })?;
+        Ok(wit::Restoring { credentials: step.credentials, next: step.next })
     }
 
     fn audit(query: wit::AuditQuery) -> Result<wit::AuditPage, Error> {

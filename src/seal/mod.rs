@@ -59,6 +59,8 @@ pub enum Purpose {
     Snapshot,
     /// Where a walk in steps goes on; given to its caller.
     Cursor,
+    /// What a backup is: the root of its snapshot, in a file.
+    Backup,
     /// Not a record: keyed hashes that recognise a repeated request.
     Idempotency,
 }
@@ -74,6 +76,7 @@ impl Purpose {
             Purpose::Claim => "claim",
             Purpose::Snapshot => "snapshot",
             Purpose::Cursor => "cursor",
+            Purpose::Backup => "backup",
             Purpose::Idempotency => "idempotency",
         }
     }

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use strongroom::catalog::KeySpace;
 use strongroom::seal::Project;
+use strongroom_host::Result;
 use strongroom_host::backup::{Backup, Writer};
 use strongroom_host::bindings::vault::exports::strongroom::vault::types::ErrorCode;
 use strongroom_host::state::BUCKET;
-use strongroom_host::Result;
 
 #[derive(Args)]
 pub struct BackupArguments {

@@ -1,5 +1,6 @@
 //! The command line. Every failure is one line on standard error, `strongroom: ...`, and exit code 1.
 
+mod backup;
 mod browsers;
 mod call;
 mod clients;
@@ -59,6 +60,10 @@ enum Command {
     Sweep(Common),
     /// Rewrite the store's file, so that it holds nothing any more that was replaced or deleted
     Compact(Common),
+    /// Make a file of one state of a running vault, sealed as it is
+    Backup(backup::BackupArguments),
+    /// Bring a project back from such a file, where there is none of its name; the master key has to be there
+    RestoreBackup(backup::RestoreArguments),
     /// Copy a project from one store to another, sealed as it is
     Copy(copy::Arguments),
     /// Show the versions of a credential that can be restored, or what was deleted
@@ -119,6 +124,16 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The master keys, for a vault that is not there yet.
+    fn keys_of_backup(&self) -> Result<String> {
+        let keys = self.sources()?.keys(&self.state_dir()?);
+        Ok(keys
+            .context("the master key of the backup is needed, and is not in the backup: put it there first")?
+            .setting())
+    }
+}
+
 /// A URL, or the file that it is in.
 fn read_store_url(text: &str) -> Result<StoreUrl> {
     let Some(file) = text.strip_prefix('@') else { return StoreUrl::parse(text) };
@@ -169,6 +184,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Verify(common) => maintain::verify(common),
         Command::Sweep(common) => maintain::sweep(common),
         Command::Compact(common) => maintain::compact(common),
+        Command::Backup(arguments) => backup::backup(arguments),
+        Command::RestoreBackup(arguments) => backup::restore(arguments),
         Command::Copy(arguments) => copy::run(arguments),
         Command::History(arguments) => history::history(arguments),
         Command::Restore(arguments) => history::restore(arguments),

@@ -1,5 +1,6 @@
 //! What several instances on one store share: where the store is, and the files of its key and its tokens.
 
+use super::keys::{self, Keys};
 use super::trust;
 use crate::Result;
 use crate::keyvalue::StoreUrl;
@@ -14,6 +15,16 @@ pub struct Sources {
     pub key_file: Option<PathBuf>,
     /// The entries of the setting `strongroom_tokens`, one on each line; read again when it changes.
     pub tokens_file: Option<PathBuf>,
+}
+
+impl Sources {
+    /// The master keys, where there need not be a vault yet.
+    pub fn keys(&self, directory: &Path) -> Result<Keys> {
+        match &self.key_file {
+            Some(file) => keys::read(file, true),
+            None => keys::read(&directory.join("master.key"), false),
+        }
+    }
 }
 
 /// The text of a file that is trusted. One that was named outright may be reached through symbolic links, as those are by
