@@ -93,8 +93,6 @@ pub enum Mutation {
     RewrapForgetsNodes,
     /// What a walk that seals anew has superseded stays garbage.
     RewrapForgetsGarbage,
-    /// A backup comes back with its claim records as they were.
-    RestoreForgetsClaims,
 }
 
 impl Mutation {
