@@ -123,12 +123,16 @@ impl StateDir {
         let path = path.canonicalize()?;
         trust::check_directory(&path)?;
         let in_use = trust::take_alone(&path)?;
+        let is_key_alone = Known::read(&path)?.is_none();
         let is_gone = sources.store.directory(&path).is_some_and(|directory| !store::exists(directory));
         let known = if is_gone { Known::Beginning } else { Known::Brought }(Known::new_id()?);
         if is_gone {
             known.write(&path)?;
         }
         let state = Self { path, sources: sources.clone(), known, may_begin: true, _in_use: in_use, is_new: false };
+        if is_gone && is_key_alone {
+            state.provide_first_tokens()?;
+        }
         trust::create_directory(&state.cache_path())?;
         trust::check_directory(&state.cache_path())?;
         Ok(state)
