@@ -5,7 +5,7 @@ use super::policy::AuditMode;
 use super::stored::{Fields, fields, number_of, text};
 use super::{Action, Vault};
 use crate::catalog::mutation::Mutation;
-use crate::catalog::{Entry, Fault, Index, Transaction};
+use crate::catalog::{Entry, Fault, Index, Snapshot, Transaction};
 use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use crate::seal::Purpose;
@@ -24,6 +24,10 @@ const SCANNED_MAX: u32 = 5_000;
 const STRIDE: u32 = 64;
 /// An event's key: its time, the number of its commit, and its own number in there.
 const KEY_BYTES: usize = 8 + 8 + 4;
+
+/// For how long a login that has begun counts as running, in milliseconds. None takes much longer than a minute; one whose
+/// host has died must not stand for releases for good.
+const LOGIN_MAX_MS: u64 = 5 * 60_000;
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,8 +104,7 @@ pub(super) fn complete(
 ) -> Result<(), Fault> {
     let Some(entry) = transaction.get(Index::Audit, key)? else { return Ok(()) };
     let (event, _) = AuditEntry::of(&entry)?;
-    let is_begun = event.action == Action::Fill.name() && event.outcome == BEGUN;
-    if !is_begun || event.token != vault.principal.name {
+    if !event.is_running_login_of(vault) {
         return Ok(());
     }
     let mut completed = Fields::default();
@@ -117,6 +120,19 @@ pub(super) fn complete(
     }
     transaction.insert(Index::Audit, Entry::new(key, &completed.0.bytes))?;
     Ok(())
+}
+
+/// Whether this is the event of a login with a credential that the caller has begun, not too long ago, and not ended.
+pub(super) fn is_login_running(
+    vault: &Vault<'_>,
+    snapshot: &Snapshot<'_>,
+    key: &[u8],
+    credential: CredentialId,
+) -> Result<bool, Fault> {
+    let Some(entry) = snapshot.get(Index::Audit, key)? else { return Ok(false) };
+    let (event, id) = AuditEntry::of(&entry)?;
+    let age = vault.now().0.saturating_sub(event.at.0);
+    Ok(event.is_running_login_of(vault) && id == Some(credential) && age <= LOGIN_MAX_MS)
 }
 
 impl FilledStep {
@@ -269,6 +285,10 @@ pub fn audit(vault: &Vault<'_>, query: &AuditQuery) -> Result<AuditPage> {
 }
 
 impl AuditEntry {
+    fn is_running_login_of(&self, vault: &Vault<'_>) -> bool {
+        self.action == Action::Fill.name() && self.outcome == BEGUN && self.token == vault.principal.name
+    }
+
     fn of(entry: &Entry) -> Result<(Self, Option<CredentialId>), Fault> {
         Self::decode(entry).ok_or_else(|| Fault::corrupt(Purpose::Node))
     }

@@ -1,7 +1,8 @@
 //! A login that the host makes in a browser: begun, supplied, and ended, with one event of the audit for all of it.
 
-use super::audit::{BEGUN, Event, FilledStep, Outcome};
+use super::audit::{BEGUN, Event, FilledStep, Outcome, is_login_running, read_key};
 use super::indexes::find;
+use super::policy::AuditMode;
 use super::supply::release;
 use super::totp_code::{CodeOptions, check_in_use};
 use super::{Action, Supplied, Vault};
@@ -49,9 +50,31 @@ pub fn begin_login(vault: &Vault<'_>, id_or_name: &str, browser: Option<&str>) -
     }
 }
 
-/// What [`super::supply()`] does, within a login: asked for each page of it, and recorded with the login.
-pub fn supply_login(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOptions) -> Result<Supplied> {
-    let (_, supplied) = release(vault, id_or_name, origin, options)?;
+/// What [`super::supply()`] does, within a login: asked for each page of it, and recorded with the login. So where uses are
+/// recorded, `event` must be that of a login with this credential, begun by this caller and not ended; else
+/// [`Code::BadRequest`](crate::error::Code::BadRequest). Otherwise values could be had without a record.
+pub fn supply_login(
+    vault: &Vault<'_>,
+    event: Option<&str>,
+    id_or_name: &str,
+    origin: &str,
+    options: CodeOptions,
+) -> Result<Supplied> {
+    let key = event.and_then(read_key);
+    let (_, supplied) = release(vault, id_or_name, origin, options, |snapshot, stored| {
+        let is_recorded = match &key {
+            _ if vault.policy.audit != AuditMode::All => true,
+            Some(key) => is_login_running(vault, snapshot, key, stored.id)?,
+            None => false,
+        };
+        if is_recorded {
+            return Ok(());
+        }
+        Err(Error::bad_request(
+            "event must be that of a login that this caller has begun with this credential, within 5 minutes, and not ended",
+        )
+        .into())
+    })?;
     supplied
 }
 

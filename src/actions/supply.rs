@@ -5,6 +5,7 @@ use super::indexes::find;
 use super::stored::Stored;
 use super::totp_code::{CodeOptions, check_in_use, code};
 use super::{Action, Vault};
+use crate::catalog::{Fault, Snapshot};
 use crate::credential::{Selector, Values};
 use crate::error::Result;
 use crate::totp::OneTimeCode;
@@ -26,23 +27,26 @@ pub struct Supplied {
 /// Errors: [`Code::OriginRefused`](crate::error::Code::OriginRefused) with the rule that refused, and those of
 /// [`super::totp_code()`] but for the missing secret.
 pub fn supply(vault: &Vault<'_>, id_or_name: &str, origin: &str, options: CodeOptions) -> Result<Supplied> {
-    let (stored, supplied) = release(vault, id_or_name, origin, options)?;
+    let (stored, supplied) = release(vault, id_or_name, origin, options, |_, _| Ok(()))?;
     let outcome = supplied.as_ref().map_or_else(|error| Outcome::Refused(error.code()), |_| Outcome::Done);
     vault.record_use(Action::Supply, &stored, outcome)?;
     supplied
 }
 
-/// What [`supply`] does, unrecorded: the credential, and what of it the origin may have.
+/// What [`supply`] does, unrecorded: the credential, and what of it the origin may have. `check` comes before all that
+/// could tell of the credential.
 pub(super) fn release(
     vault: &Vault<'_>,
     id_or_name: &str,
     origin: &str,
     options: CodeOptions,
+    check: impl Fn(&Snapshot<'_>, &Stored) -> Result<(), Fault>,
 ) -> Result<(Stored, Result<Supplied>)> {
     let selector = Selector::parse(id_or_name)?;
     let origin = vault.origin(origin)?;
     vault.catalog.read(|snapshot| {
         let stored = find(vault, snapshot, &selector)?;
+        check(snapshot, &stored)?;
         if let Err(refusal) = check_in_use(&stored).and_then(|()| origin.check(stored.hosts())) {
             return Ok((stored, Err(refusal)));
         }

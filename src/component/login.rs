@@ -14,9 +14,16 @@ impl wit::Guest for Component {
         Ok(wit::Begun { id: begun.id, name: begun.name, event: begun.event })
     }
 
-    fn supply(id_or_name: String, origin: String, options: Option<CodeOptions>) -> Result<wit::Supplied, Error> {
-        let options = code_options(options);
-        Ok(perform(Action::Fill, |vault| actions::supply_login(vault, &id_or_name, &origin, options))?.into())
+    fn supply(
+        event: Option<String>,
+        id_or_name: String,
+        origin: String,
+        options: Option<CodeOptions>,
+    ) -> Result<wit::Supplied, Error> {
+        let (event, options) = (event.as_deref(), code_options(options));
+        let supplied =
+            perform(Action::Fill, |vault| actions::supply_login(vault, event, &id_or_name, &origin, options))?;
+        Ok(supplied.into())
     }
 
     fn end(event: String, outcome: String, steps: Vec<wit::FilledStep>) -> Result<(), Error> {

@@ -6,30 +6,40 @@ use crate::bindings::vault::exports::strongroom::vault::types::{CodeOptions as W
 use crate::component::Component;
 use crate::instance::Services;
 use strongroom::error::Code;
-use strongroom_login::{CodeOptions, Failure, Refusal, SecretString, Supplied, Supplier};
+use strongroom_login::{CodeOptions, Refusal, SecretString, Supplied, Supplier};
 
 /// One credential. Each question goes to a fresh instance.
 pub struct Vault {
-    pub component: Component,
-    pub services: Services,
-    pub id_or_name: String,
+    component: Component,
+    services: Services,
+    id_or_name: String,
+    /// That of the login, once it has begun and if it is recorded.
+    event: Option<String>,
 }
 
 impl Vault {
-    /// Its id and name, by which the operator allows things. From here on the login is recorded, where the settings want
-    /// it.
-    pub async fn begin(&self, browser: Option<&str>) -> Result<Begun, Failure> {
+    pub fn new(component: Component, services: Services, id_or_name: String) -> Self {
+        Self { component, services, id_or_name, event: None }
+    }
+
+    /// Finds the credential, and is the same one on each page from here on, whatever has the name by then. From here on the
+    /// login is recorded, too, where the settings want it.
+    pub async fn begin(&mut self, browser: Option<&str>) -> Result<String, Refusal> {
         let begun = async {
             let mut instance = self.component.vault(&self.services).await.map_err(|error| broken(&error))?;
             let login = instance.exports.strongroom_vault_login();
             let begun = login.call_begin(instance.store.call(), &self.id_or_name, browser).await;
             begun.map_err(|error| broken(&error))?.map_err(refusal)
         };
-        begun.await.map_err(|refusal| Failure::new(&refusal.code, &refusal.message))
+        let Begun { id, event, .. } = begun.await?;
+        self.id_or_name.clone_from(&id);
+        self.event = event;
+        Ok(id)
     }
 
     /// Records how it ended. It has ended whether that succeeds or not; what can't be completed still says that it began.
-    pub async fn end(&self, event: &str, outcome: &str, steps: Vec<Step>) {
+    pub async fn end(&self, outcome: &str, steps: Vec<Step>) {
+        let Some(event) = &self.event else { return };
         let steps: Vec<_> =
             steps.into_iter().map(|step| FilledStep { origin: step.origin, filled: step.filled }).collect();
         let ended = async {
@@ -52,7 +62,8 @@ impl Supplier for Vault {
             min_valid_seconds: u16::try_from(code.min_valid_seconds).unwrap_or(u16::MAX),
             exclusive: code.exclusive,
         });
-        let supplied = login.call_supply(instance.store.call(), &self.id_or_name, origin, wishes).await;
+        let event = self.event.as_deref();
+        let supplied = login.call_supply(instance.store.call(), event, &self.id_or_name, origin, wishes).await;
         let supplied = supplied.map_err(|error| broken(&error))?.map_err(refusal)?;
         let has_code = supplied.totp.is_some();
         // Without wishes a code is made all the same, and forgotten here.
@@ -71,11 +82,11 @@ impl Supplier for Vault {
 fn refusal(error: Error) -> Refusal {
     // Both lists are in one order, which a test of the core holds.
     let code = Code::ALL.get(error.code as usize).map_or("internal", |code| code.as_str());
-    Refusal { code: code.to_owned(), message: error.message }
+    Refusal { code: code.to_owned(), message: error.message, retry_after_seconds: error.retry_after_seconds }
 }
 
 /// The component broke off.
 fn broken(error: &dyn std::fmt::Display) -> Refusal {
     tracing::error!(target: "strongroom", "the component failed: {}", error.to_string().replace('\n', " "));
-    Refusal { code: Code::Internal.as_str().to_owned(), message: "the component broke off".to_owned() }
+    Refusal::new(Code::Internal.as_str(), "the component broke off")
 }

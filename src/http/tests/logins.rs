@@ -10,6 +10,7 @@ use crate::seal::Sealer;
 use crate::settings;
 use crate::store::watched::{Operation, Watch, Watched};
 use crate::store::{Store, StoreError};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
@@ -34,6 +35,14 @@ fn run<T>(world: &World, run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T>
     on(&world.store, world, "agent:fill", run)
 }
 
+/// The values for a page, or the code of the refusal.
+fn supply(world: &World, caller: &str, event: Option<&str>, name: &str, origin: &str) -> Result<(), Code> {
+    let supplied = on(&world.store, world, caller, |vault| {
+        supply_login(vault, event, name, origin, CodeOptions { exclusive: true, ..CodeOptions::default() })
+    });
+    supplied.map(drop).map_err(|error| error.code())
+}
+
 fn step(origin: &str, filled: &[&str]) -> FilledStep {
     FilledStep { origin: origin.into(), filled: filled.iter().map(|word| String::from(*word)).collect() }
 }
@@ -53,8 +62,8 @@ fn one_event_for_a_login_of_several_pages() {
     assert_eq!((&recorded["outcome"], &recorded["token"]), (&json!("begun"), &json!("agent")));
     assert_eq!((&recorded["browser"], recorded.get("steps")), (&json!("agent-1"), None));
     for page in ["https://example.com", "https://login.example.com", "https://evil.test"] {
-        let supplied = run(&world, |vault| supply_login(vault, "login", page, CodeOptions::default()));
-        assert_eq!(supplied.is_ok(), page.ends_with("example.com"));
+        assert_eq!(supply(&world, "agent:fill", Some(&event), "login", page).is_ok(), page.ends_with("example.com"));
+        world.advance(30);
     }
     let steps = [step("https://example.com", &["username", "password"]), step("https://evil.test", &[])];
     run(&world, |vault| end_login(vault, &event, "origin_refused", &steps)).unwrap();
@@ -69,6 +78,49 @@ fn one_event_for_a_login_of_several_pages() {
     // It has ended: nobody says otherwise afterwards.
     run(&world, |vault| end_login(vault, &event, "submitted", &[])).unwrap();
     assert_eq!(uses(&world)[0]["outcome"], "origin_refused");
+}
+
+/// Otherwise values could be had that no event stands for.
+#[test]
+fn where_uses_are_recorded_values_are_for_a_login_that_runs() {
+    let world = world();
+    world.create("other", None);
+    let page = "https://example.com";
+    let (begin, is_refused) = (
+        |name: &str| run(&world, |vault| begin_login(vault, name, None)).unwrap().event.unwrap(),
+        Err(Code::BadRequest),
+    );
+    let (event, of_other) = (begin("login"), begin("other"));
+    let use_of = on(&world.store, &world, "agent:supply", |vault| {
+        crate::actions::supply(vault, "login", page, CodeOptions::default())
+    });
+    assert!(use_of.is_ok());
+    // Its event is that of the commit after: time, number of the commit, number in there.
+    let commit = u64::from_str_radix(&of_other[16..32], 16).unwrap() + 1;
+    let of_release = format!("{}{commit:016x}{}", &of_other[..16], &of_other[32..]);
+    for (wrong, why) in [
+        (None, "none"),
+        (Some(""), "no event"),
+        (Some("00".repeat(20).as_str()), "unknown"),
+        (Some(of_other.as_str()), "of another credential"),
+        (Some(of_release.as_str()), "of another action"),
+    ] {
+        assert_eq!(supply(&world, "agent:fill", wrong, "login", page), is_refused, "{why}");
+    }
+    assert_eq!(supply(&world, "other:fill", Some(&event), "login", page), is_refused, "another caller");
+    // Before anything is told of the origin, and not of a credential that is not there for the caller.
+    assert_eq!(supply(&world, "agent:fill", None, "login", "https://evil.test"), is_refused);
+    let restricted = "agent:fill:domains=b.example";
+    assert_eq!(supply(&world, restricted, Some(&event), "login", page), Err(Code::NotFound));
+    // The exclusive code is still there: no refusal has used it up.
+    assert_eq!(supply(&world, "agent:fill", Some(&event), "login", page), Ok(()));
+    run(&world, |vault| end_login(vault, &event, "submitted", &[])).unwrap();
+    assert_eq!(supply(&world, "agent:fill", Some(&event), "login", page), is_refused, "ended");
+    // What never ended, as the host has died, does not stand for releases for good.
+    world.advance(5 * 60);
+    assert_eq!(supply(&world, "agent:fill", Some(&of_other), "other", page), Ok(()));
+    world.advance(1);
+    assert_eq!(supply(&world, "agent:fill", Some(&of_other), "other", page), is_refused, "long ago");
 }
 
 #[test]
@@ -121,6 +173,8 @@ fn nothing_is_recorded_where_uses_are_not() {
     for mode in ["changes", "off"] {
         world.set(settings::AUDIT, mode);
         assert_eq!(run(&world, |vault| begin_login(vault, "login", None)).unwrap().event, None);
+        assert_eq!(supply(&world, "agent:fill", None, "login", "https://example.com"), Ok(()));
+        world.advance(30);
     }
     assert!(uses(&world).is_empty());
 }
