@@ -55,11 +55,12 @@ async function main() {
       values: { username: user.username, password: user.password }, totp_secret: user.totpSecret }),
   });
   if (!stored.ok) throw new Error(`the vault answered ${stored.status}`);
+  const { id } = await stored.json();
 
   // The agent's side: it has a browser, and tools that give no values. Which browser that is, and that a port of this
-  // machine belongs to the credential, is said by whoever configures the agent.
+  // machine belongs to the credential, is said by whoever configures the agent: by its id, as names can change hands.
   const agent = new Agent(strongroom, ['--state-dir', state, '--scopes', 'read,fill',
-    '--browser', `agent=${browser}`, '--allow-port', `example-ledger=${new URL(site).port}`]);
+    '--browser', `agent=${browser}`, '--allow-port', `${id}=${new URL(site).port}`]);
   console.log(`agent: the tools are ${(await agent.start()).join(', ')}`);
   const page = await (await fetch(`${browser}/json/new?${encodeURIComponent(site)}`, { method: 'PUT' })).json();
   await loaded(page, site + '/');
@@ -81,7 +82,7 @@ async function main() {
   if (answer.status !== 'submitted' || answer.steps.length !== 3) throw new Error('the login did not go through');
 
   async function loaded(page, url) {
-    for (let i = 0; i < 200; i++) {
+    for (const start = Date.now(); Date.now() - start < 60_000;) {
       const all = await (await fetch(`${browser}/json/list`)).json();
       if (all.find((one) => one.id === page.id)?.url === url) return;
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,12 +1,11 @@
 //! `strongroom fill`: a login in a running browser. The answer is JSON on standard output, whatever it is.
 
-use super::Common;
 use super::log::{Log, LogFormat};
 use super::output::{line, pretty};
 use super::setup::{Begin, block_on, open_prepared};
-use anyhow::{Context, ensure};
+use super::{Common, stop};
+use anyhow::Context;
 use clap::Args;
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 use strongroom_host::Result;
@@ -54,7 +53,7 @@ pub struct Arguments {
     common: Common,
 }
 
-/// What this one login is allowed beyond the rules.
+/// What this one login is allowed beyond the rules. The credential must be named by its id then.
 #[derive(Args)]
 struct Allowed {
     /// Fill a form in a frame though the pages around it have other origins
@@ -87,11 +86,16 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let asked = fill::Arguments { credential: arguments.credential, browser: None, request };
     // A browser that is named by its address has no name; the audit calls the caller the host.
-    let login = Login { browser, browser_name: None, caller: "host".to_owned(), policies, place: None };
+    let login = Login { browser: Ok(browser), browser_name: None, caller: "host".to_owned(), policies, place: None };
     let result = block_on(async {
         let setup = open_prepared(&arguments.common, Begin::No).await?;
         // What could not be recorded is said. The line of the login would only repeat the answer.
         let _log = Log::start(true, LogFormat::Text);
+        let stop = stop::signal()?;
+        tokio::spawn(async {
+            stop.await;
+            eprintln!("strongroom: first the login ends, and clears the page; once more ends the program at once");
+        });
         Ok(fill::fill(setup.component.clone(), setup.services.clone(), login, asked).await)
     })?;
     match result {
@@ -113,21 +117,18 @@ fn field(text: &str) -> Result<FieldSelector> {
 }
 
 impl Allowed {
-    /// All of it for the one credential that is named, by whatever of its names.
-    fn policies(self, credential: &str) -> Result<Policies> {
-        let listed = |yes: bool| if yes { BTreeSet::from([credential.to_owned()]) } else { BTreeSet::new() };
-        for origin in &self.allow_form_origin {
-            ensure!(
-                fill::is_origin(origin),
-                "--allow-form-origin must be an origin, such as https://login.example.com"
-            );
+    /// All of it for the one credential, which must be named by its id then.
+    fn policies(&self, credential: &str) -> Result<Policies> {
+        let mut policies = Policies::default();
+        if self.allow_embedded {
+            policies.allow_embedded(credential)?;
         }
-        Ok(Policies {
-            embedded: listed(self.allow_embedded),
-            certificate_errors: listed(self.allow_certificate_errors),
-            form_origins: [(credential.to_owned(), self.allow_form_origin)].into(),
-            ports: [(credential.to_owned(), self.allow_port)].into(),
-        })
+        if self.allow_certificate_errors {
+            policies.allow_certificate_errors(credential)?;
+        }
+        self.allow_form_origin.iter().try_for_each(|origin| policies.allow_form_origin(credential, origin))?;
+        self.allow_port.iter().try_for_each(|port| policies.allow_port(credential, *port))?;
+        Ok(policies)
     }
 }
 

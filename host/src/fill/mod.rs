@@ -3,34 +3,36 @@
 
 mod arguments;
 mod operator;
+mod places;
 mod record;
 pub mod tool;
 mod vault;
 
 pub use arguments::Arguments;
-pub use operator::{Browsers, Policies, is_origin};
+pub use operator::{Browsers, Policies};
 
 use crate::component::Component;
 use crate::instance::Services;
-use std::sync::Arc;
+use places::Place;
+use places::Places;
+use std::time::Duration;
 use strongroom::error::Code;
-use strongroom_login::{Answer, Browser, Failure};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use strongroom_login::{Answer, Browser, Failure, Request};
 use vault::Vault;
 
-/// Logins at a time. Each takes seconds, of which the component works milliseconds.
-const MAX_FILLS: usize = 16;
+/// How long the end waits for logins: as long as one may take, and some seconds for clearing the page and the record.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(Request::MAX_TIMEOUT.as_secs() + 10);
 
 /// The browsers that logins are made in, and what the operator allows there.
 pub struct Fills {
     browsers: Browsers,
     policies: Policies,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Fills {
     pub fn new(browsers: Browsers, policies: Policies) -> Self {
-        Self { browsers, policies, places: Arc::new(Semaphore::new(MAX_FILLS)) }
+        Self { browsers, policies, places: Places::default() }
     }
 
     /// Whether there is no browser to log in in.
@@ -47,13 +49,20 @@ impl Fills {
         caller: &str,
         arguments: Arguments,
     ) -> Result<Answer, Failure> {
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return Err(Failure::new(Code::Contended.as_str(), "too many logins are running; nothing was filled"));
+        let found = self.browsers.find(arguments.browser.as_deref());
+        let browser_name = found.as_ref().ok().map(|(name, _)| (*name).to_owned());
+        let place = match self.places.take(caller) {
+            Ok(place) => place,
+            Err(why) => {
+                let busy = Failure { retry_after_seconds: Some(1), ..Failure::new(Code::Contended.as_str(), why) };
+                let result = Err(busy);
+                record::log(caller, browser_name.as_deref(), None, &result);
+                return result;
+            }
         };
-        let (name, browser) = self.browsers.find(arguments.browser.as_deref())?;
         let login = Login {
-            browser: browser.clone(),
-            browser_name: Some(name.to_owned()),
+            browser: found.map(|(_, browser)| browser.clone()),
+            browser_name,
             caller: caller.to_owned(),
             policies: self.policies.clone(),
             place: Some(place),
@@ -61,22 +70,26 @@ impl Fills {
         fill(component, services, login, arguments).await
     }
 
-    /// Waits for the logins that are running, of callers that have gone, too. None takes much longer than a minute.
+    /// Lets none begin any more, and waits for those that are running, of callers that have gone, too: at most for
+    /// [`FINISH_TIMEOUT`].
     pub async fn finish(&self) {
-        let _ = self.places.acquire_many(MAX_FILLS as u32).await;
+        if tokio::time::timeout(FINISH_TIMEOUT, self.places.close()).await.is_err() {
+            tracing::warn!(target: "strongroom", "some logins did not end in time");
+        }
     }
 }
 
 /// Where a login is made, and for whom.
 pub struct Login {
-    pub browser: Browser,
+    /// Or why there is none, which is recorded like every failure.
+    pub browser: Result<Browser, Failure>,
     /// The operator's name of it, for the log and the audit.
     pub browser_name: Option<String>,
     /// Whoever asks, for the log.
     pub caller: String,
     pub policies: Policies,
     /// Held as long as it runs.
-    pub place: Option<OwnedSemaphorePermit>,
+    pub place: Option<Place>,
 }
 
 /// Logs in with a credential.
@@ -90,20 +103,18 @@ pub async fn fill(
     arguments: Arguments,
 ) -> Result<Answer, Failure> {
     let running = tokio::spawn(async move {
-        let mut vault = Vault { component, services, id_or_name: arguments.credential };
-        let begun = vault.begin(login.browser_name.as_deref()).await;
-        let (result, id) = match begun {
-            Ok(begun) => {
-                // The same one on each page, whatever has the name by then.
-                vault.id_or_name.clone_from(&begun.id);
-                let policy = login.policies.of(&begun.id, &begun.name);
-                let result = strongroom_login::fill(&login.browser, &arguments.request, &policy, &vault).await;
-                if let Some(event) = begun.event {
-                    vault.end(&event, record::outcome(&result), record::steps(&result)).await;
-                }
-                (result, Some(begun.id))
+        let mut vault = Vault::new(component, services, arguments.credential);
+        let (result, id) = match vault.begin(login.browser_name.as_deref()).await {
+            Ok(id) => {
+                let policy = login.policies.of(&id);
+                let result = match login.browser {
+                    Ok(browser) => strongroom_login::fill(&browser, &arguments.request, &policy, &vault).await,
+                    Err(failure) => Err(failure),
+                };
+                vault.end(record::outcome(&result), record::steps(&result)).await;
+                (result, Some(id))
             }
-            Err(failure) => (Err(failure), None),
+            Err(refusal) => (Err(refusal.into()), None),
         };
         record::log(&login.caller, login.browser_name.as_deref(), id.as_deref(), &result);
         drop(login.place);

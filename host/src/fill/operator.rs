@@ -2,8 +2,9 @@
 
 use crate::Result;
 use anyhow::{Context, ensure};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use strongroom::access::is_word;
+use strongroom::credential::CredentialId;
 use strongroom_login::{Browser, Failure, Policy};
 
 /// The browsers by their names.
@@ -49,54 +50,55 @@ impl Browsers {
     }
 }
 
-/// What credentials are allowed beyond the rules, each named by its id or name.
+/// What credentials are allowed beyond the rules, by their ids: whoever may rename would move what belongs to a name to
+/// another credential.
 #[derive(Clone, Debug, Default)]
-pub struct Policies {
-    pub embedded: BTreeSet<String>,
-    pub certificate_errors: BTreeSet<String>,
-    pub form_origins: BTreeMap<String, Vec<String>>,
-    pub ports: BTreeMap<String, Vec<u16>>,
-}
+pub struct Policies(BTreeMap<CredentialId, Policy>);
 
 impl Policies {
-    /// Adds origins, each as `NAME=ORIGIN`.
-    pub fn allow_form_origins<'t>(&mut self, list: impl IntoIterator<Item = &'t str>) -> Result<()> {
-        for text in list {
-            let form = "--allow-form-origin must have the form NAME=ORIGIN, such as example=https://login.example.com";
-            let (name, origin) = text.rsplit_once('=').context(form)?;
-            ensure!(is_origin(origin), form);
-            self.form_origins.entry(name.to_owned()).or_default().push(origin.to_owned());
-        }
+    /// For forms in frames whose pages around them have other origins.
+    pub fn allow_embedded(&mut self, credential: &str) -> Result<()> {
+        self.entry("--allow-embedded", credential)?.allow_embedded = true;
         Ok(())
     }
 
-    /// Adds ports, each as `NAME=PORT`.
-    pub fn allow_ports<'t>(&mut self, list: impl IntoIterator<Item = &'t str>) -> Result<()> {
-        for text in list {
-            let form = "--allow-port must have the form NAME=PORT";
-            let (name, port) = text.rsplit_once('=').context(form)?;
-            self.ports.entry(name.to_owned()).or_default().push(port.parse().context(form)?);
-        }
+    /// For pages whose certificate is missing or wrong.
+    pub fn allow_certificate_errors(&mut self, credential: &str) -> Result<()> {
+        self.entry("--allow-certificate-errors", credential)?.allow_certificate_errors = true;
+        Ok(())
+    }
+
+    /// For forms that send their values to this origin.
+    pub fn allow_form_origin(&mut self, credential: &str, origin: &str) -> Result<()> {
+        ensure!(is_origin(origin), "--allow-form-origin must name an origin, such as https://login.example.com");
+        self.entry("--allow-form-origin", credential)?.allow_form_origins.push(origin.to_owned());
+        Ok(())
+    }
+
+    /// For pages of `localhost` and of addresses on this port.
+    pub fn allow_port(&mut self, credential: &str, port: u16) -> Result<()> {
+        self.entry("--allow-port", credential)?.allow_ports.push(port);
         Ok(())
     }
 
     /// What one credential is allowed.
-    pub fn of(&self, id: &str, name: &str) -> Policy {
-        let listed = |list: &BTreeSet<String>| [id, name].iter().any(|own| list.contains(*own));
-        fn all<T: Clone>(map: &BTreeMap<String, Vec<T>>, id: &str, name: &str) -> Vec<T> {
-            [id, name].iter().filter_map(|own| map.get(*own)).flatten().cloned().collect()
-        }
-        Policy {
-            allow_embedded: listed(&self.embedded),
-            allow_form_origins: all(&self.form_origins, id, name),
-            allow_ports: all(&self.ports, id, name),
-            allow_certificate_errors: listed(&self.certificate_errors),
-        }
+    pub fn of(&self, id: &str) -> Policy {
+        CredentialId::parse(id).and_then(|id| self.0.get(&id)).cloned().unwrap_or_default()
+    }
+
+    fn entry(&mut self, option: &str, credential: &str) -> Result<&mut Policy> {
+        let id = CredentialId::parse(credential).with_context(|| {
+            format!(
+                "{option} must name the credential by its id, cred_ and 26 letters and digits: names can change hands. \
+                 `strongroom call '{{\"action\":\"get\",\"id_or_name\":NAME}}'` shows it"
+            )
+        })?;
+        Ok(self.0.entry(id).or_default())
     }
 }
 
 /// Whether a text is an https origin as browsers write it: lower-case, without a path.
-pub fn is_origin(text: &str) -> bool {
+fn is_origin(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://") else { return false };
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
     !rest.is_empty() && rest.bytes().all(allowed) && !rest.ends_with(":443")
@@ -124,19 +126,27 @@ mod tests {
     }
 
     #[test]
-    fn policies_are_those_of_id_and_name() {
+    fn what_is_allowed_belongs_to_an_id() {
+        let [one, other] = [1, 2].map(|byte| CredentialId::from_bytes([byte; 16]).to_text());
         let mut policies = Policies::default();
-        policies.allow_form_origins(["a=b=https://x.example", "cred_1=https://y.example:8443"]).unwrap();
-        policies.allow_ports(["a=b=3000"]).unwrap();
-        policies.embedded.insert("cred_1".into());
-        let policy = policies.of("cred_1", "a=b");
-        assert_eq!(policy.allow_form_origins, ["https://y.example:8443", "https://x.example"]);
-        assert!(policy.allow_embedded && !policy.allow_certificate_errors && policy.allow_ports == [3000]);
-        let other = policies.of("cred_2", "a");
-        assert!(!other.allow_embedded && other.allow_form_origins.is_empty() && other.allow_ports.is_empty());
-        for bad in ["a", "a=http://x.example", "a=https://x.example/", "a=https://X.example", "a=https://"] {
-            assert!(policies.allow_form_origins([bad]).is_err(), "{bad}");
+        policies.allow_form_origin(&one, "https://x.example").unwrap();
+        policies.allow_form_origin(&one, "https://y.example:8443").unwrap();
+        policies.allow_port(&one, 3000).unwrap();
+        policies.allow_embedded(&other).unwrap();
+        policies.allow_certificate_errors(&other).unwrap();
+        let policy = policies.of(&one);
+        assert_eq!(policy.allow_form_origins, ["https://x.example", "https://y.example:8443"]);
+        assert!(!policy.allow_embedded && !policy.allow_certificate_errors && policy.allow_ports == [3000]);
+        let policy = policies.of(&other);
+        assert!(policy.allow_embedded && policy.allow_certificate_errors);
+        assert!(policy.allow_form_origins.is_empty() && policy.allow_ports.is_empty());
+        let none = policies.of(&CredentialId::from_bytes([3; 16]).to_text());
+        assert!(!none.allow_embedded && none.allow_ports.is_empty());
+        for bad in ["", "http://x.example", "https://x.example/", "https://X.example", "https://"] {
+            assert!(policies.allow_form_origin(&one, bad).is_err(), "{bad}");
         }
-        assert!(policies.allow_ports(["a=70000"]).is_err());
+        let refused = policies.allow_port("canary", 1).unwrap_err().to_string();
+        assert!(refused.contains("--allow-port") && refused.contains("strongroom call"), "{refused}");
+        assert!(!refused.contains("canary") && policies.allow_embedded("").is_err());
     }
 }
