@@ -82,6 +82,10 @@ impl Chromium {
         self.page(id)["url"].as_str().unwrap_or_default().to_owned()
     }
 
+    pub fn title(&self, id: &str) -> String {
+        self.page(id)["title"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// What the browser says of a page; null if there is none.
     fn page(&self, id: &str) -> Value {
         let all = self.ask("GET", "/json/list");
@@ -111,7 +115,8 @@ impl Drop for Chromium {
 }
 
 /// A site on this machine: a form at `/`, where it goes at `/welcome`, and the bodies of what was sent to it. `/code` asks
-/// for a one-time code too, and the form of `/to/AUTHORITY` goes there over https.
+/// for a one-time code too, the form of `/to/AUTHORITY` goes there over https, and `/keeping` stays as it is when its form
+/// was sent, with the title "Filled" as long as there is a password in it.
 pub struct LoginSite {
     pub port: u16,
     received: Arc<Mutex<Vec<String>>>,
@@ -137,6 +142,11 @@ impl LoginSite {
         format!("http://localhost:{}/", self.port)
     }
 
+    /// A page that keeps what is written into it.
+    pub fn keeping_url(&self) -> String {
+        format!("{}keeping", self.url())
+    }
+
     /// The same site under a name that no credential belongs to.
     pub fn other_url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
@@ -153,7 +163,10 @@ fn serve(stream: TcpStream, received: &Mutex<Vec<String>>) {
     while let Some((head, body)) = read_message(&mut reader) {
         let page =
             |body: &str| format!("200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        let answer = if head.starts_with("POST") {
+        let answer = if head.starts_with("POST /kept") {
+            received.lock().unwrap().push(body);
+            "204 No Content\r\n\r\n".to_owned()
+        } else if head.starts_with("POST") {
             received.lock().unwrap().push(body);
             "303 See Other\r\nlocation: /welcome\r\ncontent-length: 0\r\n\r\n".to_owned()
         } else {
@@ -161,6 +174,7 @@ fn serve(stream: TcpStream, received: &Mutex<Vec<String>>) {
             match (path, path.strip_prefix("/to/")) {
                 ("/", _) => page(&form("/session", "")),
                 ("/code", _) => page(&form("/session", "<input name=otp autocomplete=one-time-code>")),
+                ("/keeping", _) => page(&form("/kept", SAYS_WHETHER_FILLED)),
                 (_, Some(authority)) => page(&form(&format!("https://{authority}/session"), "")),
                 _ => page("<h1>Welcome</h1>"),
             }
@@ -170,6 +184,10 @@ fn serve(stream: TcpStream, received: &Mutex<Vec<String>>) {
         }
     }
 }
+
+/// In a form, after its fields.
+const SAYS_WHETHER_FILLED: &str = "<script>setInterval(() => \
+    { document.title = document.querySelector('[type=password]').value ? 'Filled' : 'Sign in' }, 50)</script>";
 
 fn form(action: &str, more: &str) -> String {
     format!(

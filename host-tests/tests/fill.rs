@@ -2,7 +2,10 @@
 //! themselves are in `login/tests` and in `login_example.rs`.
 
 use serde_json::{Value, json};
-use strongroom_host_tests::{Program, Server, TempDir};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use strongroom_host_tests::{Answer, Program, Server, TempDir};
 
 const CANARY: &str = "hunter2-canary";
 /// A port that nobody listens on.
@@ -107,4 +110,120 @@ fn from_the_shell() {
     for text in [&output.stdout, &output.stderr, &far.stderr] {
         assert!(!text.contains(CANARY));
     }
+}
+
+/// A browser that takes connections and says nothing, until they are dropped.
+fn silent_browser() -> (String, Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, connections) = channel();
+    std::thread::spawn(move || listener.incoming().map_while(Result::ok).try_for_each(|stream| sender.send(stream)));
+    (url, connections)
+}
+
+/// One token can't keep the others from logging in, and waiting for a browser holds nothing that others need.
+#[test]
+fn logins_that_wait_leave_room_for_others() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let (url, browser) = silent_browser();
+    let server = program.serve_with(&["--browser", &format!("agent={url}")]);
+    store(&server, "a", "a.example");
+    let tokens = ["one", "two", "three"].map(|name| token(&program, name, "fill", &[]));
+    // As large as a body may be: sixteen of them are all that the server has for bodies.
+    let padding = "x".repeat((2 << 20) - 200);
+    let body = json!({ "timeout_seconds": 60, "padding": padding });
+    let connection = || browser.recv_timeout(Duration::from_secs(30)).expect("a login that begins");
+    let is_busy = |answer: &Answer| (answer.status, answer.code()) == (503, "contended".to_owned());
+    std::thread::scope(|scope| {
+        let log_in = |token: &str| {
+            let client = server.client_with(token);
+            let body = &body;
+            scope.spawn(move || client.post("/credentials/a/fill", body))
+        };
+        let (mut running, mut connections) = (Vec::new(), Vec::new());
+        for token in &tokens[..2] {
+            for _ in 0..8 {
+                running.push(log_in(token));
+                connections.push(connection());
+            }
+            let refused = server.client_with(token).post("/credentials/a/fill", &json!({}));
+            assert!(is_busy(&refused), "{refused:?}");
+            assert_eq!(refused.header("retry-after"), Some("1"));
+            let message = refused.json()["message"].as_str().unwrap().to_owned();
+            assert_eq!(message.contains("of this caller"), token == &tokens[0], "{message}");
+        }
+        assert!(is_busy(&server.client_with(&tokens[2]).post("/credentials/a/fill", &json!({}))));
+        // A body of the same size, which needs its memory.
+        let other = server.client().post("/credentials", &json!({ "name": "b", "padding": padding }));
+        assert_eq!(other.status, 413, "{other:?}");
+        // A login that is asked for wrongly takes no place.
+        assert_eq!(server.client_with(&tokens[2]).post("/credentials/a/fill", &json!({ "steps": 9 })).status, 400);
+        drop(connections);
+        for login in running {
+            assert_eq!(login.join().unwrap().code(), "browser_unavailable");
+        }
+    });
+    let third = std::thread::scope(|scope| {
+        let third = scope.spawn(|| server.client_with(&tokens[2]).post("/credentials/a/fill", &json!({})));
+        connection();
+        third.join().unwrap()
+    });
+    assert_eq!(third.code(), "browser_unavailable", "places are given back");
+}
+
+/// A login releases values like `supply`, and counts like it.
+#[test]
+fn logins_count_as_releases() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let server = program.serve_with(&["--browser", &format!("agent={NO_BROWSER}"), "--supply-limit", "3"]);
+    store(&server, "a", "a.example");
+    let client = server.client_with(&token(&program, "both", "fill,supply", &[]));
+    let fill = |body: Value| client.post("/credentials/a/fill", &body);
+    let supply = || client.post("/credentials/a/supply", &json!({ "origin": "https://a.example" }));
+    assert_eq!((fill(json!({})).status, supply().status, fill(json!({})).status), (502, 200, 502));
+    // What is wrong releases nothing, and is not counted.
+    assert_eq!(fill(json!({ "steps": 9 })).status, 400);
+    for refused in [fill(json!({})), supply()] {
+        assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+        let seconds: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds}");
+    }
+    let other = server.client_with(&token(&program, "other", "fill", &[]));
+    assert_eq!(other.post("/credentials/a/fill", &json!({})).status, 502);
+}
+
+/// What the operator allows belongs to an id: whoever may rename would move it to another credential.
+#[test]
+fn allowances_name_ids() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let server = program.serve();
+    let id = store(&server, "canary", "a.example");
+    drop(server);
+    let allowances = [
+        ["--allow-embedded", "canary"],
+        ["--allow-certificate-errors", "canary"],
+        ["--allow-form-origin", "canary=https://b.example"],
+        ["--allow-port", "canary=3000"],
+    ];
+    let check = |arguments: &[&str]| {
+        let output = program.run(arguments);
+        assert_eq!(output.code, Some(1), "{arguments:?} {output:?}");
+        assert!(output.stderr.contains("by its id") && output.stderr.contains("strongroom call"), "{output:?}");
+        assert!(!output.stderr.contains("canary"), "{output:?}");
+    };
+    for [option, value] in allowances {
+        check(&["mcp", "--scopes", "fill", "--browser", &format!("agent={NO_BROWSER}"), option, value]);
+        check(&["serve", "--listen", "127.0.0.1:0", option, value]);
+        let value = value.strip_prefix("canary=").into_iter();
+        check(&["fill", "canary", "--browser", NO_BROWSER, option].into_iter().chain(value).collect::<Vec<_>>());
+    }
+    // The command that the error names shows the id, which is taken.
+    let shown = program.call(&json!({ "action": "get", "id_or_name": "canary" })).unwrap();
+    assert_eq!(shown["id"], id);
+    assert_eq!(program.run(&["fill", &id, "--browser", NO_BROWSER, "--allow-port", "3000"]).code, Some(4));
+    let server = program.serve_with(&["--allow-port", &format!("{id}=3000"), "--allow-embedded", &id]);
+    assert!(server.stop().0.success());
 }

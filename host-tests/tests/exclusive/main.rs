@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard};
 use std::time::Duration;
-use strongroom_host::keyvalue::{Expected, KeyPage, Swap, async_trait};
+use strongroom_host::keyvalue::{Expected, KeyPage, Swap, Versioned, async_trait};
 use strongroom_host::{KeyValue, Services, SqliteStore};
 use strongroom_host_tests::credentials::{Changes, NewCredential};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode, OneTimeCode};
@@ -90,7 +90,7 @@ impl KeyValue for Slow {
         self.0.increment(bucket, key, delta).await
     }
 
-    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Versioned>, StoreError> {
         let value = self.0.current(bucket, key).await;
         std::thread::sleep(Duration::from_millis(50));
         value

@@ -15,6 +15,7 @@ mod output;
 mod serve;
 mod session;
 mod setup;
+mod stop;
 mod supply;
 mod token;
 

@@ -3,7 +3,7 @@
 use super::log::{Log, LogFormat, report_dropped};
 use super::output::line;
 use super::setup::{Begin, DEFAULT_CACHE_BYTES, Setup};
-use super::{Common, clients};
+use super::{Common, clients, stop};
 use anyhow::{Context, ensure};
 use clap::Args;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_name = "CALLS", default_value = "0")]
     rate_limit: u32,
 
-    /// Releases of values that one token may have in a minute, 0 for any number
+    /// Releases of values, logins in a browser among them, that one token may have in a minute, 0 for any number
     #[arg(long, value_name = "CALLS", default_value = "60")]
     supply_limit: u32,
 
@@ -100,7 +100,7 @@ async fn serve(arguments: Arguments, dropped: ErrorCounter) -> Result<()> {
     let server =
         Server::new(setup.component, setup.services, setup.config, options)?.with_fills(Fills::new(browsers, policies));
     let _limit = outlive_file_size_limit()?;
-    server.run(listener, stop_signal()?).await;
+    server.run(listener, stop::signal()?).await;
     Ok(())
 }
 
@@ -219,29 +219,4 @@ fn outlive_file_size_limit() -> Result<impl Sized> {
 #[cfg(not(target_os = "linux"))]
 fn outlive_file_size_limit() -> Result<impl Sized> {
     Ok(())
-}
-
-/// Ready at the first SIGINT or SIGTERM. The second one ends the process at once.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    tokio::spawn(async move {
-        let mut next = async || {
-            #[cfg(unix)]
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            #[cfg(not(unix))]
-            let _ = tokio::signal::ctrl_c().await;
-        };
-        next().await;
-        let _ = sender.send(());
-        next().await;
-        std::process::exit(1);
-    });
-    Ok(async move {
-        let _ = receiver.await;
-    })
 }

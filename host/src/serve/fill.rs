@@ -2,14 +2,16 @@
 //! that has the browsers. Who asks is decided as everywhere: by the component's own list of tokens and scopes.
 
 use super::Server;
+use super::refusal::Refusal;
 use crate::config::Config;
 use crate::fill::{Arguments, Fills};
 use crate::instance::Services;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Instant;
 use strongroom::access::{self, Scope, TokenEntry};
 use strongroom::error::Code;
 use strongroom::http::status;
@@ -17,20 +19,53 @@ use strongroom::settings;
 use strongroom::time::Timestamp;
 use strongroom_login::{Answer, Failure};
 
-/// Answers if it is this route and a browser is configured; `services` are the request's own. All else is the component's
-/// to answer: to it there is no such route.
-pub async fn answer(server: &Server, services: &Services, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-    let fills = server.fills.as_ref().filter(|fills| !fills.is_empty())?;
-    let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
-    let result = match token(server, services, request) {
-        Ok(Some(token)) if token.grant.scopes.contains(Scope::Fill) => {
-            run(server, fills, &token, credential, request.body()).await
+/// A login that a token may ask for, or the answer to a request for none.
+pub enum Asked<'s> {
+    Login { fills: &'s Fills, token: Box<TokenEntry>, arguments: Box<Arguments> },
+    Answer(Response<Bytes>),
+}
+
+impl<'s> Asked<'s> {
+    /// Reads a request if it is for this route and a browser is configured; `services` are the request's own. All else is
+    /// the component's to answer: to it there is no such route.
+    pub fn read(server: &'s Server, services: &Services, request: &Request<Bytes>) -> Option<Self> {
+        let fills = server.fills.as_ref().filter(|fills| !fills.is_empty())?;
+        let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
+        Some(match login(server, services, request, credential) {
+            Ok((token, arguments)) => Self::Login { fills, token: Box::new(token), arguments: Box::new(arguments) },
+            Err(response) => Self::Answer(response),
+        })
+    }
+
+    /// Makes the login. That takes seconds: nothing of the request should be held any more.
+    pub async fn answer(self, server: &Server) -> Response<Bytes> {
+        match self {
+            Self::Login { fills, token, arguments } => {
+                let services = on_behalf(&server.services, &token);
+                respond(&fills.run(server.component.clone(), services, &token.grant.name, *arguments).await)
+            }
+            Self::Answer(response) => response,
         }
-        Ok(Some(_)) => Err(Failure::new(Code::Forbidden.as_str(), "the caller has not the scope fill")),
-        Ok(None) => Err(Failure::new(Code::Unauthorized.as_str(), "a known bearer token is required")),
-        Err(failure) => Err(failure),
-    };
-    Some(respond(result))
+    }
+}
+
+fn login(
+    server: &Server,
+    services: &Services,
+    request: &Request<Bytes>,
+    credential: String,
+) -> Result<(TokenEntry, Arguments), Response<Bytes>> {
+    let refused = |code: Code, message| respond(&Err(Failure::new(code.as_str(), message)));
+    let token = token(server, services, request).map_err(|failure| respond(&Err(failure)))?;
+    let token = token.ok_or_else(|| refused(Code::Unauthorized, "a known bearer token is required"))?;
+    if !token.grant.scopes.contains(Scope::Fill) {
+        return Err(refused(Code::Forbidden, "the caller has not the scope fill"));
+    }
+    let arguments = object(request.body()).and_then(|object| Arguments::parse(credential, &object));
+    let arguments = arguments.map_err(|failure| respond(&Err(failure)))?;
+    // It releases values, like `supply`.
+    server.supplies.check(&token.grant.name, Instant::now()).map_err(Refusal::into_response)?;
+    Ok((token, arguments))
 }
 
 /// The entry of the request's token, if it is known and valid. A list that can't be read knows nobody, and says so.
@@ -46,18 +81,6 @@ fn token(server: &Server, services: &Services, request: &Request<Bytes>) -> Resu
         tracing::error!(target: "strongroom", "{}", why.message());
         unreadable()
     })
-}
-
-async fn run(
-    server: &Server,
-    fills: &Fills,
-    token: &TokenEntry,
-    credential: String,
-    body: &Bytes,
-) -> Result<Answer, Failure> {
-    let arguments = Arguments::parse(credential, &object(body)?)?;
-    let services = on_behalf(&server.services, token);
-    fills.run(server.component.clone(), services, &token.grant.name, arguments).await
 }
 
 /// The credential in the path.
@@ -115,8 +138,8 @@ impl Config for OnBehalf {
     }
 }
 
-fn respond(result: Result<Answer, Failure>) -> Response<Bytes> {
-    let (status, body) = match &result {
+fn respond(result: &Result<Answer, Failure>) -> Response<Bytes> {
+    let (status, body) = match result {
         Ok(answer) => (StatusCode::OK, answer.to_json()),
         Err(failure) => (status_of(&failure.code), failure.to_json()),
     };
@@ -126,6 +149,9 @@ fn respond(result: Result<Answer, Failure>) -> Response<Bytes> {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = result.as_ref().err().and_then(|failure| failure.retry_after_seconds) {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         // The official clients would log in once more by themselves.

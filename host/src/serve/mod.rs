@@ -87,7 +87,7 @@ pub struct Options {
     pub sites: Sites,
     /// How often one token may call.
     pub calls: Option<Limit>,
-    /// How often one token may have values released.
+    /// How often one token may have values released, or used in a browser.
     pub supplies: Option<Limit>,
     /// Tells how many lines of the log were dropped, for `/metrics`.
     pub log_lines_dropped: Box<dyn Fn() -> u64 + Send + Sync>,
@@ -142,7 +142,7 @@ impl Server {
     }
 
     /// Answers until `stop` is ready, and then finishes what is running: no connection is accepted any more, requests
-    /// that have begun are answered, idle connections are closed.
+    /// that have begun are answered, idle connections are closed. A login in a browser takes a minute at most.
     pub async fn run(self, listener: impl Into<Listener>, stop: impl Future<Output = ()>) {
         let (server, listener) = (Arc::new(self), listener.into());
         let connections = Connections::new(MAX_CONNECTIONS);
@@ -170,6 +170,10 @@ impl Server {
         }
         drop(listener);
         stopping.send_replace(true);
+        // None begins any more, and those that run clear their pages, write their end, and are answered.
+        if let Some(fills) = &server.fills {
+            fills.finish().await;
+        }
         let all = async {
             connections.all_gone().await;
             // A client that has gone leaves its request running.

@@ -113,8 +113,9 @@ async fn respond(
     };
     let request = Request::from_parts(parts, body);
     let services = services_for(&server.services, caller);
-    if let Some(response) = super::fill::answer(server, &services, &request).await {
-        return Ok(response);
+    if let Some(asked) = super::fill::Asked::read(server, &services, &request) {
+        drop((request, reserved, services));
+        return Ok(asked.answer(server).await);
     }
 
     let place = tokio::time::timeout(CALL_TIME_LIMIT, server.shares.admit(token, kind)).await;

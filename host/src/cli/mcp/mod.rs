@@ -8,7 +8,7 @@ mod remote;
 use super::log::{Log, LogFormat};
 use super::session::Session;
 use super::setup::block_on;
-use super::{Common, browsers, one_line};
+use super::{Common, browsers, one_line, stop};
 use anyhow::Context;
 use clap::Args;
 use own::Own;
@@ -82,11 +82,17 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             // For who reads the client's log; the calls tell it to the others.
             eprintln!("strongroom: {}", one_line(&error));
         }
-        let ended = serve(Own::new(session, grant, fills.clone())).await;
-        // Values must not stay in a page because the client has gone.
-        if let Some(fills) = fills {
-            fills.finish().await;
-        }
+        let serving = serve(Own::new(session, grant, fills.clone()));
+        let Some(fills) = fills else {
+            serving.await?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let ended = tokio::select! {
+            ended = serving => ended,
+            () = stop::signal()? => Ok(()),
+        };
+        // Values must not stay in a page because the client has gone, or wants no more.
+        fills.finish().await;
         ended?;
         Ok(ExitCode::SUCCESS)
     })

@@ -101,7 +101,15 @@ impl Remote {
     /// at and before a credential is.
     async fn can_log_in(&self) -> Result<bool, ErrorData> {
         let (status, _) = self.post(&path("-"), &json!([])).await?;
-        Ok(status == StatusCode::BAD_REQUEST)
+        match status {
+            StatusCode::BAD_REQUEST => Ok(true),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(false),
+            // Not "no": the tool would be missing, and nobody would know why.
+            _ => {
+                let message = format!("the vault's server answered {} when asked for logins", status.as_u16());
+                Err(ErrorData::internal_error(message, None))
+            }
+        }
     }
 
     async fn log_in(&self, arguments: JsonObject) -> Result<ToolResult, ErrorData> {
@@ -147,6 +155,7 @@ fn path(credential: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn only_a_server_of_this_machine() {
@@ -171,6 +180,46 @@ mod tests {
         assert!(!format!("{error:#}").contains("canary"));
         fs::write(file.path(), "\n").unwrap();
         assert!(Remote::open("http://127.0.0.1:3000", file.path()).is_err());
+    }
+
+    /// A server that answers each request to list tools, and this to each for a login.
+    async fn listed(status: &'static str) -> Result<Vec<Value>, ErrorData> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                // The body is the last that comes, and short.
+                while !request.ends_with(b"}") && !request.ends_with(b"[]") {
+                    assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+                }
+                let is_login = request.windows(7).any(|part| part == b"/-/fill");
+                let body = if is_login { r#"{"code":"canary"}"# } else { r#"{"result":{"tools":[{"name":"a"}]}}"# };
+                let status = if is_login { status } else { "200 OK" };
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        Remote { authority, authorization: HeaderValue::from_static("Bearer sr_canary") }.list().await
+    }
+
+    #[tokio::test]
+    async fn whether_there_are_logins_is_known_or_an_error() {
+        for (status, tools) in [("400 Bad Request", 2), ("403 Forbidden", 1), ("404 Not Found", 1)] {
+            assert_eq!(listed(status).await.unwrap().len(), tools, "{status}");
+        }
+        for status in [
+            "200 OK",
+            "401 Unauthorized",
+            "429 Too Many Requests",
+            "500 Internal Server Error",
+            "503 Service Unavailable",
+            "302 Found",
+        ] {
+            let error = listed(status).await.unwrap_err();
+            let named = error.message.contains(&status[..3]) || status.starts_with("401");
+            assert!(named && !error.message.contains("canary"), "{status}: {}", error.message);
+        }
     }
 
     #[test]
