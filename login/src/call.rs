@@ -308,7 +308,7 @@ impl<S: Supplier> Call<'_, S> {
         let top = frames.iter().find(|frame| frame.is_top).map(|frame| frame.facts.origin.clone()).unwrap_or_default();
         let (mut fits, mut failures): (Vec<Fit>, Vec<Failure>) = (Vec::new(), Vec::new());
         for frame in frames {
-            let plan = match self.plan(&frame.facts, done, named) {
+            let mut plan = match self.plan(&frame.facts, done, named) {
                 Ok(Some(plan)) => plan,
                 Ok(None) => continue,
                 Err(failure) => {
@@ -317,7 +317,12 @@ impl<S: Supplier> Call<'_, S> {
                 }
             };
             match self.allow(&frame.facts, &plan).await {
-                Ok(known) => fits.push(Fit { frame: frame.clone(), plan, known, top: top.clone() }),
+                Ok(known) => {
+                    for part in &mut plan.parts {
+                        part.role = part.role.clone().of_stored(known.fields.iter().map(String::as_str));
+                    }
+                    fits.push(Fit { frame: frame.clone(), plan, known, top: top.clone() });
+                }
                 Err(failure) if is_verdict(&failure) => failures.push(failure.at(&frame.facts.origin)),
                 Err(failure) => return Err(failure.at(&frame.facts.origin)),
             }

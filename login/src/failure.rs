@@ -85,6 +85,8 @@ pub struct Failure {
     pub code: String,
     /// What it means and what to do next. Holds no text of the page and no part of the request.
     pub message: String,
+    /// When it may be tried again, in seconds, if that is known.
+    pub retry_after_seconds: Option<u32>,
     /// With `ambiguous_page`: those that could be meant.
     pub pages: Vec<Page>,
     /// What had been done by then.
@@ -101,7 +103,7 @@ impl Failure {
     /// A failure that is about no page.
     pub fn new(code: &str, message: &str) -> Self {
         let (code, message) = (code.to_owned(), message.to_owned());
-        Self { code, message, pages: Vec::new(), steps: Vec::new(), origin: None }
+        Self { code, message, retry_after_seconds: None, pages: Vec::new(), steps: Vec::new(), origin: None }
     }
 
     /// The same about a document, unless it is about another.
@@ -114,9 +116,12 @@ impl Failure {
         self.code == code.as_str()
     }
 
-    /// `{code, message}`, and `pages` and `steps` if there are any.
+    /// `{code, message}`, and `retry_after_seconds`, `pages` and `steps` if there are any.
     pub fn to_json(&self) -> Value {
         let mut object = json!({ "code": self.code, "message": self.message });
+        if let Some(seconds) = self.retry_after_seconds {
+            object["retry_after_seconds"] = seconds.into();
+        }
         if !self.pages.is_empty() {
             object["pages"] = self.pages.iter().map(Page::to_json).collect();
         }
@@ -135,7 +140,7 @@ impl From<Code> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::new(&refusal.code, &refusal.message)
+        Self { retry_after_seconds: refusal.retry_after_seconds, ..Self::new(&refusal.code, &refusal.message) }
     }
 }
 

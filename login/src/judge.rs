@@ -114,10 +114,10 @@ pub fn select(facts: &Facts, names: &[String]) -> Result<Option<Plan>> {
 fn fits(role: &Role, field: &Field) -> bool {
     match (role, field.kind.as_str()) {
         (_, "other") => false,
-        (Role::Password, kind) => kind == "password" && !field.has_token("new-password"),
+        (role, kind) if role.is_secret() => kind == "password" && !field.has_token("new-password"),
         (Role::Totp, kind) => matches!(kind, "text" | "tel" | "number" | "password"),
         (Role::Username, kind) => kind != "password",
-        (Role::Other(_), _) => true,
+        (Role::Password | Role::Other(_), _) => true,
     }
 }
 
@@ -454,6 +454,7 @@ mod tests {
             [("username", "text", true), ("password", "other", true)],
             [("username", "password", true), ("pin", "password", true)],
             [("totp", "email", true), ("pin", "password", true)],
+            [("username", "text", true), ("pin", "tel", true)],
             [("username", "text", true), ("password", "password", false)],
         ] {
             assert_eq!(select_with(&bad), Err("field_type_refused".into()), "{bad:?}");

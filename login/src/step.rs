@@ -130,7 +130,7 @@ async fn prepare<S: Supplier>(
     let code = plan.has(&Role::Totp).then_some(code);
     let supplied = call.supplier.supply(&frame.facts.origin, code).await?;
     let parts: Vec<Value> =
-        plan.parts.iter().map(|part| json!({ "role": part.role.kind(), "fields": part.fields })).collect();
+        plan.parts.iter().map(|part| json!({ "role": place(&part.role), "fields": part.fields })).collect();
     // Where a form may send to, as it was allowed; a script of the page, always.
     let destinations: Vec<&str> = std::iter::once("").chain(plan.destination.as_deref()).collect();
     // A code by itself is often sent by the page.
@@ -179,6 +179,11 @@ async fn wait<S: Supplier>(call: &mut Call<'_, S>, handle: &Handle, plan: &Plan)
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// The script's word for which fields it may go into.
+fn place(role: &Role) -> &str {
+    if role.is_secret() { Role::Password.kind() } else { role.kind() }
 }
 
 fn verdict(sent: &str) -> Result<Outcome> {

@@ -40,9 +40,15 @@ pub struct Supplied {
 pub struct Refusal {
     pub code: String,
     pub message: String,
+    /// When it may be asked again, in seconds.
+    pub retry_after_seconds: Option<u32>,
 }
 
 impl Refusal {
     /// The code that says no to an origin. Any other ends the call.
     pub const ORIGIN: &'static str = "origin_refused";
+
+    pub fn new(code: &str, message: &str) -> Self {
+        Self { code: code.to_owned(), message: message.to_owned(), retry_after_seconds: None }
+    }
 }
