@@ -11,7 +11,7 @@ use common::driver::{Agent, Tab};
 use common::proxy::{Moment, Proxy};
 use common::site::Site;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use strongroom_login::{Answer, Failure, FieldSelector, Policy, Request, fill};
 
 struct World {
@@ -47,7 +47,7 @@ impl World {
 }
 
 fn on(tab: &Tab) -> Request {
-    Request { page: Some(tab.id.clone()), ..Request::default() }
+    Request { page: Some(tab.id.clone()), timeout: Request::MAX_TIMEOUT, ..Request::default() }
 }
 
 fn code<T>(result: Result<T, Failure>) -> String {
@@ -179,9 +179,24 @@ async fn values_that_stay_are_masked_and_cleared_by_the_next_call() {
 
     // Back in the history nothing of it is shown.
     world.agent.evaluate(&tab, "history.back()").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let back = world.agent.evaluate(&tab, "location.pathname + pass.value + user.value").await;
-    assert_eq!(back, json!("/plain"));
+    world.agent.wait_for(&tab, "location.pathname === '/plain' && document.readyState === 'complete'").await;
+    assert_eq!(world.agent.evaluate(&tab, "pass.value + user.value").await, json!(""));
+}
+
+/// As if the program had died: nobody fetches or clears them. The page's clock is advanced by what a minute takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_stay_are_cleared_by_the_page_after_a_minute() {
+    let Some(mut world) = World::start("values that nobody clears").await else { return };
+    let tab = world.open("app.example.test/plain").await;
+    world.fill(&Request { submit: false, ..on(&tab) }, &Policy::default()).await.unwrap();
+    let values = "[user.value.length > 0, pass.value.length > 0]";
+    for (milliseconds, expected) in [(50_000, json!([true, true])), (11_000, json!([false, false]))] {
+        world.agent.evaluate(&tab, "self.start = Date.now()").await;
+        let advance = json!({ "policy": "advance", "budget": milliseconds });
+        world.agent.command(Some(&tab.session), "Emulation.setVirtualTimePolicy", advance).await;
+        world.agent.wait_for(&tab, &format!("Date.now() - start >= {milliseconds}")).await;
+        assert_eq!(world.agent.evaluate(&tab, values).await, expected, "after {milliseconds} ms");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,14 +210,12 @@ async fn a_login_that_goes_on_elsewhere_stops_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_that_is_not_asked_for_costs_a_second() {
+async fn a_code_that_is_not_asked_for_is_not_used_up() {
     let Some(mut world) = World::start("a code that is not asked for").await else { return };
     let tab = world.open("app.example.test/plain").await;
-    let start = std::time::Instant::now();
     let credential = Credential::new();
     let answer = fill(&world.chromium.browser(), &on(&tab), &Policy::default(), &credential).await.unwrap();
     assert_eq!(answer.to_json()["remaining"], json!(["totp"]));
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert!(credential.asked.lock().unwrap().iter().all(|(_, code)| !code), "a code was used up for nothing");
 }
 
@@ -216,8 +229,7 @@ impl World {
     /// if the login had ended before.
     async fn crash(&mut self, tab: &Tab, credential: &Credential, moment: Moment) -> Option<usize> {
         let proxy = Proxy::start(self.chromium.port, moment).await;
-        let request = Request { timeout: Duration::from_secs(20), ..on(tab) };
-        let result = fill(&proxy.browser(), &request, &Policy::default(), credential).await;
+        let result = fill(&proxy.browser(), &on(tab), &Policy::default(), credential).await;
         if !proxy.has_cut() {
             assert_eq!(result.unwrap().status.as_str(), "submitted");
             return None;
@@ -303,6 +315,12 @@ async fn a_wrong_site_never_gets_a_value() {
     let mut dice = 0x2545_F491_4F6C_DD1Du64;
     let mut good = 0;
     let tab = world.open("app.example.test/plain").await;
+    // How long a call takes until it has written depends on the machine. Pages leave within this time, which follows
+    // what happens: about half of them before, half after.
+    let start = Instant::now();
+    world.fill(&on(&tab), &Policy::default()).await.unwrap();
+    let mut range = start.elapsed().as_secs_f64() * 1000.0;
+    assert!(!world.receivers().is_empty());
     for run in 0..runs {
         // The slow one keeps its values until the call ends: it takes seconds.
         let page = match run % 10 {
@@ -313,20 +331,20 @@ async fn a_wrong_site_never_gets_a_value() {
         dice ^= dice << 13;
         dice ^= dice >> 7;
         dice ^= dice << 17;
-        // A call takes 20 to 60 ms until it has written.
-        let delay = dice % 70;
+        let delay = dice % (range as u64 + 1);
         let leave = match run / 3 % 3 {
             0 => "location.href = 'https://evil.test/catch'",
             1 => "location.href = 'https://evil.test/plain'",
             _ => "document.body.innerHTML = `<iframe src='https://evil.test/plain' width=400 height=200></iframe>`",
         };
         world.agent.evaluate(&tab, &format!("setTimeout(() => {{ {leave} }}, {delay})")).await;
-        let request = Request { timeout: Duration::from_secs(8), ..on(&tab) };
-        let result = world.fill(&request, &Policy::default()).await;
+        let result = world.fill(&on(&tab), &Policy::default()).await;
         *ends.entry(result.map_or_else(|failure| failure.code, |answer| answer.status.as_str().into())).or_default() +=
             1;
         tokio::time::sleep(Duration::from_millis(80)).await;
-        for host in world.receivers() {
+        let receivers = world.receivers();
+        range = (range * if receivers.is_empty() { 1.3 } else { 0.8 }).clamp(20.0, 5000.0);
+        for host in receivers {
             assert!(host.ends_with("example.test"), "{host} got a value in run {run}");
             good += 1;
         }

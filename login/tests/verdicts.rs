@@ -30,7 +30,7 @@ impl Credential {
 impl Supplier for Credential {
     async fn supply(&self, origin: &str, _: Option<CodeOptions>) -> Result<Supplied, Refusal> {
         if !self.allows(origin) {
-            return Err(Refusal { code: Refusal::ORIGIN.into(), message: "refused".into() });
+            return Err(Refusal::new(Refusal::ORIGIN, "refused"));
         }
         let values = [("username", "u"), ("password", "p")];
         let values = values.map(|(field, value)| (field.to_owned(), SecretString::new(value.to_owned())));
@@ -46,7 +46,8 @@ async fn a_page_gets_what_the_rule_says() {
     let mut agent = Agent::connect(chromium.port).await;
     let tab = agent.open("https://app.example.test/plain").await;
     let policy = Policy { allow_certificate_errors: true, allow_ports: (1..=u16::MAX).collect(), ..Policy::default() };
-    let request = Request { page: Some(tab.id.clone()), submit: false, ..Request::default() };
+    let request =
+        Request { page: Some(tab.id.clone()), submit: false, timeout: Request::MAX_TIMEOUT, ..Request::default() };
     let (mut released, mut refused, mut seen) = (0, 0, BTreeSet::new());
     for (domain, origin, _) in pairs::ALL.into_iter().flatten() {
         let (Ok(domain), Some(rest)) = (Domain::parse(domain), origin.strip_prefix("https://")) else { continue };

@@ -40,7 +40,7 @@ impl Supplier for Credential {
     async fn supply(&self, origin: &str, code: Option<CodeOptions>) -> Result<Supplied, Refusal> {
         self.asked.lock().unwrap().push((origin.to_owned(), code.is_some()));
         if !Self::released(origin) {
-            return Err(Refusal { code: Refusal::ORIGIN.into(), message: "the host is not below the domain".into() });
+            return Err(Refusal::new(Refusal::ORIGIN, "the host is not below the domain"));
         }
         let secret = |text: &str| SecretString::new(text.to_owned());
         Ok(Supplied {

@@ -2,10 +2,13 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+
+/// How long a page may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection to the browser of an agent's own.
 pub struct Agent {
@@ -67,7 +70,8 @@ impl Agent {
 
     pub async fn go(&mut self, tab: &Tab, url: &str) {
         self.command(Some(&tab.session), "Page.navigate", json!({ "url": url })).await;
-        for _ in 0..400 {
+        let start = Instant::now();
+        while start.elapsed() < TIMEOUT {
             let state =
                 self.evaluate(tab, "document.readyState === 'complete' && location.href !== 'about:blank'").await;
             if state == Value::Bool(true) {
@@ -84,7 +88,8 @@ impl Agent {
         if !answer.is_ok_and(|answer| answer.get("errorText").is_none()) {
             return false;
         }
-        for _ in 0..200 {
+        let start = Instant::now();
+        while start.elapsed() < TIMEOUT {
             if self.evaluate(tab, "document.readyState === 'complete' && !!document.getElementById('pass')").await
                 == true
             {
@@ -93,6 +98,15 @@ impl Agent {
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
         false
+    }
+
+    /// Waits until an expression is true.
+    pub async fn wait_for(&mut self, tab: &Tab, expression: &str) {
+        let start = Instant::now();
+        while self.evaluate(tab, expression).await != true {
+            assert!(start.elapsed() < TIMEOUT, "not true in a minute: {expression}");
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
     }
 
     /// The value of an expression, null if the page is between two documents.

@@ -10,6 +10,7 @@ pub mod pages;
 pub mod program;
 pub mod proxy;
 pub mod site;
+pub mod table;
 
 use std::path::PathBuf;
 
