@@ -100,9 +100,12 @@ fn a_login_is_finished_when_the_client_has_gone() {
 fn a_login_is_finished_when_the_client_ends_the_program() {
     let Some(world) = World::start("a client that ends its server") else { return };
     let kept = Kept::open(&world);
-    let child = in_the_middle_of_a_call(&kept);
+    let mut child = in_the_middle_of_a_call(&kept);
+    // Which stays open.
+    let input = child.stdin.take();
     terminate(child.id());
     check_output(child);
+    drop(input);
     kept.assert_ended();
 }
 

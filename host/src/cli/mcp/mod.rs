@@ -77,7 +77,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let session = Session::new(arguments.common, &grant);
     // Clients keep what is said there: one line for each login, as the server's log has it.
     let _log = fills.as_ref().map(|_| Log::start(false, LogFormat::Text));
-    block_on(async {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
         if let Err(error) = session.setup().await {
             // For who reads the client's log; the calls tell it to the others.
             eprintln!("strongroom: {}", one_line(&error));
@@ -95,7 +96,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         fills.finish().await;
         ended?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // Its thread that waits for standard input would be waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Serves one client until it ends the session.
