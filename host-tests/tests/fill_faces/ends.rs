@@ -72,7 +72,15 @@ fn in_the_middle_of_a_call(kept: &Kept<'_>) -> Child {
     child
 }
 
-fn check_output(child: Child) {
+fn check_output(mut child: Child) {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > TIMEOUT + Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("the program does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     // Clients keep what a server says there.
