@@ -7,7 +7,7 @@ mod record;
 mod reset;
 
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Barrier, Mutex, MutexGuard};
 use std::time::Duration;
 use strongroom_host::keyvalue::{Expected, KeyPage, Swap, Versioned, async_trait};
@@ -15,8 +15,8 @@ use strongroom_host::{KeyValue, Services, SqliteStore};
 use strongroom_host_tests::credentials::{Changes, NewCredential};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode, OneTimeCode};
 use strongroom_host_tests::{
-    Behaviour, Chromium, Dice, FixedClock, KEYS, Kind, LoginSite, MemoryStore, NOW, Program, StoreError, TempDir,
-    Vault, World, new_credential, no_changes,
+    Behaviour, Dice, FixedClock, KEYS, Kind, MemoryStore, NOW, Program, StoreError, TempDir, Vault, World,
+    new_credential, no_changes,
 };
 
 const CALLERS: usize = 64;
