@@ -2,7 +2,7 @@
 //! registries into `target/clients`, each in the version that is asked for and each list of
 //! them in a folder of its own.
 
-use crate::skip::found;
+use super::skip::found;
 use crate::world::target;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -92,7 +92,7 @@ pub struct Failure {
     /// What had been done by then.
     pub steps: Vec<Step>,
     /// The origin of the document that it is about, if it is about one. For the operator's records: not in the answer.
-    pub origin: Option<String>,
+    pub origin: Option<Box<str>>,
 }
 
 impl Failure {
@@ -108,7 +108,7 @@ impl Failure {
 
     /// The same about a document, unless it is about another.
     pub(crate) fn at(mut self, origin: &str) -> Self {
-        self.origin.get_or_insert_with(|| origin.to_owned());
+        self.origin.get_or_insert_with(|| origin.into());
         self
     }
 

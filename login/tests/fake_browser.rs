@@ -109,6 +109,7 @@ impl FakeBrowser {
 }
 
 async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) {
+    #[expect(clippy::result_large_err, reason = "the type is the library's")]
     let greet = |request: &handshake::Request, response: handshake::Response| {
         // Chrome refuses those that have one.
         assert!(!request.headers().contains_key("origin"));

@@ -69,7 +69,7 @@ mod tests {
             values_left: ValuesLeft::None,
         };
         let failed = |steps, origin: Option<&str>| {
-            let origin = origin.map(str::to_owned);
+            let origin = origin.map(Into::into);
             Err(Failure { steps, origin, ..Failure::new("origin_refused", "refused") })
         };
         let first = Step { origin: "https://a.example".into(), filled: vec!["username".into(), "other".into()] };

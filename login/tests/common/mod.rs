@@ -10,6 +10,8 @@ pub mod pages;
 pub mod program;
 pub mod proxy;
 pub mod site;
+#[path = "../../../host-tests/src/skip.rs"]
+mod skip;
 pub mod table;
 
 use std::path::PathBuf;
