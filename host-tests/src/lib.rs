@@ -15,6 +15,7 @@ pub mod history;
 mod inside;
 mod native;
 mod program;
+mod provider;
 mod skip;
 mod store;
 mod vault;
@@ -31,6 +32,7 @@ pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 #[cfg(target_os = "linux")]
 pub use program::spawn_seen;
 pub use program::{Output, Program, Server};
+pub use provider::Directory;
 pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};
 pub use vault::{
     ADMIN_TOKEN, Called, KEYS, NEW_KEYS, NOW, ROTATED_KEYS, Settings, Vault, everything, new_credential, no_changes,

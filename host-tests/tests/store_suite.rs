@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use strongroom_host::keyvalue::{Expected, Identity, KeyValue, StoreError, StoreUrl, Swap, VaultStore, Versioned};
-use strongroom_host_tests::engines::{Directory, Etcd, Fault, Postgres, Proxy};
-use strongroom_host_tests::{Dice, TempDir};
+use strongroom_host_tests::engines::{Etcd, Fault, Postgres, Proxy};
+use strongroom_host_tests::{Dice, Directory, TempDir};
 
 const ID: &str = "00112233445566778899aabbccddeeff";
 const OTHER_ID: &str = "ffeeddccbbaa99887766554433221100";

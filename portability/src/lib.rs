@@ -15,6 +15,9 @@ mod directory;
 pub mod engines;
 pub mod host;
 pub mod hosts;
+#[cfg(target_os = "linux")]
+#[path = "../../host-tests/src/inside.rs"]
+mod inside;
 pub mod oathtool;
 #[path = "../../host-tests/src/program.rs"]
 mod program;

@@ -1,12 +1,10 @@
 //! The engines behind `--store`, from Debian's packages: started on loopback with their data in a temporary folder, killed
 //! and started again, and stopped when dropped.
 
-mod directory;
 mod etcd;
 mod postgres;
 mod proxy;
 
-pub use directory::Directory;
 pub use etcd::Etcd;
 pub use postgres::Postgres;
 pub use proxy::{Fault, Proxy};
