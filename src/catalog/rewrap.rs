@@ -21,10 +21,16 @@ use alloc::vec::Vec;
 type Survey<'v> = &'v mut dyn FnMut(&Entry, bool);
 
 impl Catalog<'_> {
-    /// Whether the newest root is sealed as it would be now, and all garbage was deleted.
+    /// Whether the newest root and what walks have pinned are sealed as they would be now, and all garbage was deleted.
     pub fn is_rewrapped(&self) -> Result<bool> {
         let Some(Found { bytes, state, .. }) = self.newest()? else { return Ok(true) };
-        Ok(self.records.sealer.is_current(&bytes) && state.garbage()?.iter().all(Garbage::is_purged))
+        let sealer = self.records.sealer;
+        for pin in state.pins()? {
+            if self.records.sealed(pin.tops)?.is_some_and(|bytes| !sealer.is_current(&bytes)) {
+                return Ok(false);
+            }
+        }
+        Ok(sealer.is_current(&bytes) && state.garbage()?.iter().all(Garbage::is_purged))
     }
 
     /// Seals a claim record anew, by a swap like a claim; false where that is not needed, or the record is gone with its
