@@ -100,6 +100,8 @@ pub struct Record {
     pub had_root: bool,
     /// Whether it had none because the host had lost it.
     pub lost_root: bool,
+    /// Index of the newest commit when it answered; `None` while it runs, and for ever when its caller died.
+    pub answered: Option<usize>,
     /// `None` while it runs, and for ever when its caller died.
     pub outcome: Option<Result<Reply, error::Code>>,
     /// Indexes of the commits that it made and that changed what the vault holds.

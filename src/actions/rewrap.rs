@@ -156,8 +156,11 @@ fn rewrap_some(vault: &Vault<'_>, index: Index, from: &[u8], at_once: u64) -> Re
                 break;
             }
             if is_stale && !Mutation::RewrapForgetsNodes.is_on() {
-                change.insert(index, entry.clone())?;
-                done.rewrapped += 1;
+                // As it is by now: an entry before it can be a version of the same credential, which moved its values.
+                if let Some(current) = change.get(index, &entry.key)? {
+                    change.insert(index, current)?;
+                    done.rewrapped += 1;
+                }
             }
             if !matches!(index, Index::Id | Index::Archive | Index::Trash | Index::History) {
                 continue;

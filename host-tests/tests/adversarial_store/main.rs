@@ -131,7 +131,8 @@ fn reads(vault: &Vault, known: &BTreeSet<String>) -> wasmtime::Result<Answers> {
                 Err(error) => break Err(error),
             }
         };
-        add(&mut answers, "verify", report);
+        // What each key sealed is counted over all that lies there, garbage and strangers too.
+        add(&mut answers, "verify", report.map(|report| Report { keys: Vec::new(), ..report }));
         Ok(answers)
     })
 }

@@ -2,6 +2,7 @@
 
 use super::answers::needs_atomics;
 use super::{Checker, Circumstances};
+use crate::history::Record;
 use crate::model::{Action, Effect, Kept};
 use crate::world::OpId;
 use strongroom::error::Code;
@@ -90,8 +91,11 @@ impl Checker {
     /// Whether a purge, which deletes at once and ends all pins, was committed since the call, or a rewrap, which does the
     /// same in its end, may have been. One that was taken back again counts: it may have been seen before.
     fn has_purged(&self, op: OpId) -> bool {
-        let has_rewrapped = || self.records.iter().any(|record| record.action == Action::Rewrap);
-        self.newest_purge.is_some_and(|purge| purge > self.records[op].invoked) || has_rewrapped()
+        let invoked = self.records[op].invoked;
+        let may_have_purged = |record: &Record| {
+            record.action == Action::Rewrap && record.answered.is_none_or(|answered| answered > invoked)
+        };
+        self.newest_purge.is_some_and(|purge| purge > invoked) || self.records.iter().any(may_have_purged)
     }
 
     /// How many sweeps there were: each can take a claim record away that nothing refers to yet.

@@ -138,6 +138,7 @@ impl Checker {
             invoked: self.newest_commit(),
             had_root: has_root,
             lost_root: self.has_root && !has_root,
+            answered: None,
             outcome: None,
             effects: Vec::new(),
         });
@@ -301,6 +302,7 @@ impl Checker {
         outcome: Result<Reply, Code>,
         circumstances: Circumstances,
     ) -> Result<(), String> {
+        self.records[op].answered = Some(self.newest_commit());
         self.records[op].outcome = Some(outcome.clone());
         match outcome {
             Ok(reply) => self.check_reply(op, &reply, circumstances),
