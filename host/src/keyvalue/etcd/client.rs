@@ -48,6 +48,8 @@ pub enum Failed {
     Certainly(String),
     /// The same, and it does not pass by itself.
     ForGood(String),
+    /// The engine's space is used up: what it said so of was done all the same, or was not.
+    Full(String),
     /// Nobody knows.
     Perhaps(String),
     /// The same as certainly: the token that was sent is not valid any more.
@@ -57,7 +59,7 @@ pub enum Failed {
 impl Failed {
     pub fn text(self) -> String {
         match self {
-            Self::Certainly(text) | Self::ForGood(text) | Self::Perhaps(text) => text,
+            Self::Certainly(text) | Self::ForGood(text) | Self::Full(text) | Self::Perhaps(text) => text,
             Self::Unauthenticated => "etcd does not accept user and password".into(),
         }
     }
@@ -268,7 +270,8 @@ fn refusal(status: u16, answer: &Value) -> Failed {
         // Users or roles have changed since the token was made.
         Some(3) if message.ends_with("revision in header is old") => Failed::Unauthenticated,
         Some(7) => Failed::ForGood(text),
-        Some(8) if message.ends_with("database space exceeded") => Failed::ForGood(text),
+        // It comes for the change that used up the space, which is in it, and for those that came after.
+        Some(8) if message.ends_with("database space exceeded") => Failed::Full(text),
         Some(code) if REFUSALS.contains(&code) => Failed::Certainly(text),
         _ => Failed::Perhaps(text),
     }
@@ -285,7 +288,7 @@ mod tests {
         assert!(matches!(judged(3), Failed::Certainly(_)), "request is too large");
         assert!(matches!(judged(8), Failed::Certainly(_)), "too many requests");
         let said = |code: u64, message: &str| refusal(503, &json!({ "message": message, "code": code }));
-        assert!(matches!(said(8, "etcdserver: mvcc: database space exceeded"), Failed::ForGood(_)));
+        assert!(matches!(said(8, "etcdserver: mvcc: database space exceeded"), Failed::Full(_)));
         assert!(matches!(said(7, "etcdserver: permission denied"), Failed::ForGood(_)));
         assert!(matches!(said(3, "auth: revision in header is old"), Failed::Unauthenticated));
         for code in [1, 2, 4, 10, 13, 14] {

@@ -19,6 +19,7 @@ use client::{Client, Failed};
 use message::Entry;
 use serde_json::Value;
 use std::time::Duration;
+use strongroom::store::PERMANENT;
 use tokio::time::sleep;
 
 /// The port of etcd.
@@ -107,7 +108,7 @@ impl Keys {
 
 fn failed(failed: Failed) -> StoreError {
     match failed {
-        Failed::ForGood(text) => StoreError::Failed(text),
+        Failed::ForGood(text) | Failed::Full(text) => StoreError::Failed(text),
         failed => StoreError::Other(failed.text()),
     }
 }
@@ -204,6 +205,7 @@ fn swapped(done: Result<bool, Failed>) -> Result<Swap, StoreError> {
         Ok(true) => Ok(Swap::Done),
         Ok(false) => Ok(Swap::Refused),
         Err(Failed::Perhaps(text)) => Ok(Swap::Unknown(text)),
+        Err(Failed::Full(text)) => Ok(Swap::Unknown(format!("{PERMANENT}{text}"))),
         Err(error) => Err(failed(error)),
     }
 }
