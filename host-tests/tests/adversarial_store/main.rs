@@ -19,7 +19,7 @@ use std::sync::Arc;
 use strongroom_host_tests::credentials::{Changes, ListQuery};
 use strongroom_host_tests::types::{CodeOptions, Error, ErrorCode};
 use strongroom_host_tests::{
-    MemoryStore, NOW, Native, SAMPLE_DOMAIN, Vault, World, everything, new_credential, no_changes, sample,
+    MemoryStore, NOW, Native, SAMPLE_DOMAIN, Vault, World, everything, maintenance, new_credential, no_changes, sample,
 };
 
 const BUCKET: &str = "default";
@@ -132,7 +132,7 @@ fn reads(vault: &Vault, known: &BTreeSet<String>) -> wasmtime::Result<Answers> {
             }
         };
         // What each key sealed is counted over all that lies there, garbage and strangers too.
-        add(&mut answers, "verify", report.map(|report| Report { keys: Vec::new(), ..report }));
+        add(&mut answers, "verify", report.map(|report| maintenance::Report { keys: Vec::new(), ..report }));
         Ok(answers)
     })
 }
