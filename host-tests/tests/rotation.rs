@@ -94,6 +94,7 @@ fn under_load_and_then_nothing_is_left_of_the_old_key() {
     assert_eq!(client.get("/credentials/n3/totp-code?exclusive=true").status, 200);
     assert_eq!(client.delete("/credentials/n4").status, 204);
     assert_eq!(client.patch("/credentials/n5", &json!({ "archived": true })).status, 200);
+    assert_eq!(client.patch("/credentials/n7", &json!({ "values": { "password": "another" } })).status, 200);
     let tag = client.get("/credentials/n6").header("etag").unwrap().to_owned();
     let before = records(&program);
     let commitments = commitments(&old_key, "default");
@@ -159,7 +160,7 @@ fn under_load_and_then_nothing_is_left_of_the_old_key() {
     assert!(reads > 50 && writes > 20);
 
     assert_eq!(client.get("/credentials/n6").header("etag").unwrap(), tag, "nobody has changed it");
-    assert_eq!(client.post("/credentials/n20/restore", &json!({ "version": 1 })).status, 200);
+    assert_eq!(client.post("/credentials/n7/restore", &json!({ "version": 1 })).status, 200);
     let deleted = client.get("/credentials?deleted=true").json()[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(client.post(&format!("/credentials/{deleted}/restore"), &json!({})).status, 200);
     assert_eq!(client.patch("/credentials/n5", &json!({ "archived": false })).status, 200);
