@@ -33,7 +33,7 @@ impl<'s> Asked<'s> {
         let credential = credential(request.uri().path()).filter(|_| *request.method() == Method::POST)?;
         Some(match login(server, services, request, credential) {
             Ok((token, arguments)) => Self::Login { fills, token: Box::new(token), arguments: Box::new(arguments) },
-            Err(response) => Self::Answer(response),
+            Err(response) => Self::Answer(*response),
         })
     }
 
@@ -54,17 +54,18 @@ fn login(
     services: &Services,
     request: &Request<Bytes>,
     credential: String,
-) -> Result<(TokenEntry, Arguments), Response<Bytes>> {
-    let refused = |code: Code, message| respond(&Err(Failure::new(code.as_str(), message)));
-    let token = token(server, services, request).map_err(|failure| respond(&Err(failure)))?;
+) -> Result<(TokenEntry, Arguments), Box<Response<Bytes>>> {
+    let failed = |failure: Failure| Box::new(respond(&Err(failure)));
+    let refused = |code: Code, message| failed(Failure::new(code.as_str(), message));
+    let token = token(server, services, request).map_err(failed)?;
     let token = token.ok_or_else(|| refused(Code::Unauthorized, "a known bearer token is required"))?;
     if !token.grant.scopes.contains(Scope::Fill) {
         return Err(refused(Code::Forbidden, "the caller has not the scope fill"));
     }
     let arguments = object(request.body()).and_then(|object| Arguments::parse(credential, &object));
-    let arguments = arguments.map_err(|failure| respond(&Err(failure)))?;
+    let arguments = arguments.map_err(failed)?;
     // It releases values, like `supply`.
-    server.supplies.check(&token.grant.name, Instant::now()).map_err(Refusal::into_response)?;
+    server.supplies.check(&token.grant.name, Instant::now()).map_err(|refusal| Box::new(refusal.into_response()))?;
     Ok((token, arguments))
 }
 
