@@ -2,7 +2,6 @@
 //! that has the browsers. Who asks is decided as everywhere: by the component's own list of tokens and scopes.
 
 use super::Server;
-use super::refusal::Refusal;
 use crate::config::Config;
 use crate::fill::{Arguments, Fills};
 use crate::instance::Services;
