@@ -16,7 +16,9 @@ mod inside;
 mod native;
 mod program;
 mod provider;
+pub mod remains;
 mod skip;
+mod stop;
 mod store;
 mod vault;
 mod world;
@@ -33,6 +35,7 @@ pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 pub use program::spawn_seen;
 pub use program::{Output, Program, Server};
 pub use provider::Directory;
+pub use stop::Stop;
 pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};
 pub use vault::{
     ADMIN_TOKEN, Called, KEYS, NEW_KEYS, NOW, ROTATED_KEYS, Settings, Vault, everything, new_credential, no_changes,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use strongroom_host::backup::Backup;
-use strongroom_host_tests::{Output, Program, TempDir};
+use strongroom_host_tests::{Output, Program, Stop, TempDir};
 
 const WRITERS: usize = 3;
 
@@ -135,14 +135,6 @@ fn a_backup_under_load_is_one_state_of_the_time_it_was_made_in() {
     let again = restore(&restored, &file);
     assert!(again.code == Some(1) && again.stderr.contains("has the project default already"), "{again:?}");
     assert!(restored.run(&["verify"]).stdout.starts_with("sound: 207 credentials"));
-}
-
-struct Stop<'s>(&'s AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }
 
 #[test]

@@ -2,14 +2,10 @@
 //! or a deletion superseded, once its time is over.
 
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::time::{Duration, Instant};
+use strongroom_host_tests::remains::{Records, records, remains};
 use strongroom_host_tests::{Program, TempDir};
 
-const DATABASE: &str = "sqlite_key_value.db";
-/// What is searched for: no two records have so many bytes in common by chance.
-const WINDOW: usize = 16;
 /// The log is emptied a second after the last write.
 const EMPTIED_IN: Duration = Duration::from_secs(30);
 
@@ -20,43 +16,18 @@ fn credential(name: &str) -> Value {
     })
 }
 
-/// Every record as it is stored now.
-fn records(program: &Program) -> BTreeMap<String, Vec<u8>> {
-    let database = rusqlite::Connection::open(program.state().join(DATABASE)).unwrap();
-    let mut statement = database.prepare("SELECT key, value FROM spin_key_value").unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    rows.collect::<Result<_, _>>().unwrap()
-}
-
-/// Of which of these records any part is in the file or in its log.
-fn found(program: &Program, gone: &BTreeMap<String, Vec<u8>>, there: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
-    // What is there may begin like what is gone: an envelope's head.
-    let kept: HashSet<&[u8]> = there.values().flat_map(|value| value.windows(WINDOW)).collect();
-    let mut wanted: BTreeMap<&[u8], &String> = BTreeMap::new();
-    for (key, value) in gone {
-        wanted.extend(value.chunks_exact(WINDOW).filter(|part| !kept.contains(part)).map(|part| (part, key)));
-    }
-    let mut found = HashSet::new();
-    for name in [DATABASE.to_owned(), format!("{DATABASE}-wal")] {
-        let bytes = fs::read(program.state().join(&name)).unwrap_or_default();
-        let parts = bytes.windows(WINDOW).filter_map(|part| wanted.get(part));
-        found.extend(parts.map(|key| format!("{name}: {key}")));
-    }
-    found.into_iter().collect()
-}
-
 /// Waits until nothing of these records is left.
-fn assert_gone(program: &Program, before: &BTreeMap<String, Vec<u8>>) {
+fn assert_gone(program: &Program, before: &Records) {
     let begin = Instant::now();
     loop {
         let there = records(program);
-        let gone: BTreeMap<_, _> = before
+        let gone: Records = before
             .iter()
             .filter(|(key, value)| there.get(*key) != Some(value))
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect();
         assert!(gone.len() > 1, "nothing was removed");
-        let found = found(program, &gone, &there);
+        let found = remains(program, &gone, &there);
         if found.is_empty() {
             return;
         }
@@ -65,7 +36,7 @@ fn assert_gone(program: &Program, before: &BTreeMap<String, Vec<u8>>) {
     }
 }
 
-fn bodies(records: &BTreeMap<String, Vec<u8>>) -> usize {
+fn bodies(records: &Records) -> usize {
     records.keys().filter(|key| key.contains(".b.")).count()
 }
 
@@ -83,7 +54,7 @@ fn by_a_running_server() {
     let before = records(&program);
     assert_eq!(bodies(&before), 41);
     // The search finds what is there.
-    assert!(found(&program, &before, &BTreeMap::new()).len() >= before.len() - 5);
+    assert!(remains(&program, &before, &Records::new()).len() >= before.len() - 5);
 
     for name in ["n3", "n7"] {
         assert_eq!(client.delete(&format!("/credentials/{name}?purge=true")).status, 204);

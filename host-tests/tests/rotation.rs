@@ -2,19 +2,17 @@
 //! and then the file and its log hold nothing that it opens.
 
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use strongroom::platform::SystemRandom;
 use strongroom::seal::{Keyring, Project, Purpose, Sealer};
-use strongroom_host_tests::{Program, TempDir};
+use strongroom_host_tests::remains::{Records, files, records, remains};
+use strongroom_host_tests::{Program, Stop, TempDir};
 
-const DATABASE: &str = "sqlite_key_value.db";
 const CREDENTIALS: usize = 150;
-/// What is searched for: no two records have so many bytes in common by chance.
-const WINDOW: usize = 16;
 /// Bytes of the commitment to a derived key, which stands in clear in each envelope behind the key's id.
 const COMMITMENT_BYTES: usize = 32;
 const PURPOSES: [Purpose; 6] =
@@ -27,18 +25,9 @@ fn credential(name: &str) -> Value {
     })
 }
 
-/// Every record as it is stored now.
-fn records(program: &Program) -> BTreeMap<String, Vec<u8>> {
-    let database = rusqlite::Connection::open(program.state().join(DATABASE)).unwrap();
-    let mut statement = database.prepare("SELECT key, value FROM spin_key_value").unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    rows.collect::<Result<_, _>>().unwrap()
-}
-
 /// The database and its log.
 fn bytes(program: &Program) -> Vec<u8> {
-    let file = |name: &str| fs::read(program.state().join(name)).unwrap_or_default();
-    [file(DATABASE), file(&format!("{DATABASE}-wal"))].concat()
+    files(program).map(|(_, bytes)| bytes).concat()
 }
 
 /// What stands in clear in every envelope that this key has sealed for the project.
@@ -55,17 +44,6 @@ fn commitments(key: &str, project: &str) -> Vec<Vec<u8>> {
 fn times(bytes: &[u8], wanted: &[Vec<u8>]) -> usize {
     let wanted: HashSet<&[u8]> = wanted.iter().map(Vec::as_slice).collect();
     bytes.windows(COMMITMENT_BYTES).filter(|window| wanted.contains(window)).count()
-}
-
-/// How many of these records have left any part in the file or its log.
-fn left(bytes: &[u8], gone: &BTreeMap<String, Vec<u8>>, there: &BTreeMap<String, Vec<u8>>) -> usize {
-    // What is there may begin like what is gone: by the key's id, or as numbers that are no envelopes.
-    let kept: HashSet<&[u8]> = there.values().flat_map(|value| value.windows(WINDOW)).collect();
-    let mut wanted: BTreeMap<&[u8], &String> = BTreeMap::new();
-    for (key, value) in gone {
-        wanted.extend(value.chunks_exact(WINDOW).filter(|part| !kept.contains(part)).map(|part| (part, key)));
-    }
-    bytes.windows(WINDOW).filter_map(|part| wanted.get(part)).collect::<HashSet<_>>().len()
 }
 
 fn key(program: &Program, arguments: &[&str]) -> String {
@@ -171,21 +149,12 @@ fn under_load_and_then_nothing_is_left_of_the_old_key() {
     assert_eq!(compacted.code, Some(0), "{compacted:?}");
     let (bytes, there) = (bytes(&program), records(&program));
     assert_eq!(times(&bytes, &commitments), 0);
-    let gone = before.into_iter().filter(|(key, value)| there.get(key) != Some(value)).collect::<BTreeMap<_, _>>();
+    let gone = before.into_iter().filter(|(key, value)| there.get(key) != Some(value)).collect::<Records>();
     assert!(gone.len() > CREDENTIALS);
-    assert_eq!(left(&bytes, &gone, &there), 0);
+    assert_eq!(remains(&program, &gone, &there), Vec::<String>::new());
     assert_eq!(fs::read_to_string(program.state().join("master.key")).unwrap().lines().count(), 1);
     drop(server);
     assert!(program.run(&["verify"]).stdout.starts_with("sound: "));
-}
-
-/// Ends the load, also when the test fails.
-struct Stop<'s>(&'s AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]
