@@ -23,7 +23,7 @@ cargo xtask <command>
   dist                    build what is released into target/dist: the components, their interfaces, the program, bills of
                           materials and checksums
   component               build the component only (1 minute; every world: `build`)
-  test                    everything CI runs (about 15 minutes from cold, 3 when built)
+  test                    everything CI runs (about 45 minutes from cold, 30 when built)
   simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42
   bench [ARGS]            time, bytes and operations by size of vault and node (some minutes; ARGS: see `bench help`)
   bench http              requests per second beside the stock wasmtime and OpenBao (5 minutes; needs `wrk`)
