@@ -3,6 +3,8 @@
 mod component;
 mod deny;
 mod dist;
+#[cfg(test)]
+mod documents;
 mod public_suffix;
 mod run;
 mod test;
