@@ -13,6 +13,8 @@ pub mod catalog;
 mod codec;
 pub mod credential;
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 #[cfg(feature = "edge")]
 pub mod http;
 pub mod json;

@@ -3,6 +3,8 @@
 //! Every face makes a [`Principal`] of whoever calls it, and a vault belongs to one. What an action needs is said in
 //! [`crate::actions::Action`]; what a restricted principal finds is decided where the actions find a credential.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grant;
 mod principal;
 mod restriction;

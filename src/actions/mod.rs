@@ -9,6 +9,8 @@ mod costs;
 mod create;
 mod cursor;
 mod delete;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod get;
 mod health;
 mod history;

@@ -10,6 +10,8 @@ mod claim;
 mod commit;
 mod examine;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod index;
 mod init;
 mod leaf;

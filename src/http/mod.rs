@@ -5,6 +5,8 @@
 
 mod auth;
 mod credentials;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod health;
 mod mcp;
 mod preconditions;
@@ -98,5 +100,5 @@ fn name_credential(response: &mut Response, found: Option<CredentialId>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod tests;

@@ -4,6 +4,8 @@
 //! the parser's own messages, which quote it, never leave. Out: [`Object`] writes members one by one.
 
 mod answers;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod members;
 mod requests;
 mod tree;

@@ -1,5 +1,7 @@
 //! Which page may be given which credential: the rule of `supply`.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod http_origins;
 mod public_suffix;
 

@@ -22,6 +22,8 @@
 //! `testdata/envelope.json` has test vectors; `host-tests/clients/open_envelope.py` opens them by these lines alone.
 
 mod envelope;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keyring;
 
 #[cfg(test)]

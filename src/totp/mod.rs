@@ -1,6 +1,8 @@
 //! Time-based one-time passwords (RFC 6238): reading a secret and its settings, keeping them, and the current code.
 
 mod code;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod otpauth;
 mod settings;
 mod shared_secret;

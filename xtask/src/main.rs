@@ -5,6 +5,7 @@ mod deny;
 mod dist;
 #[cfg(test)]
 mod documents;
+mod fuzz;
 mod public_suffix;
 mod run;
 mod test;
@@ -27,6 +28,9 @@ cargo xtask <command>
   component               build the component only (1 minute; every world: `build`)
   test                    everything CI runs (about 45 minutes from cold, 30 when built)
   simulate [ARGS]         run the storage simulator, for instance --seeds 100000 or --seed 42
+  fuzz [--minutes N] [TARGET...]
+                          attack each parser and decoder with libFuzzer, 10 minutes each (needs a nightly compiler and
+                          `cargo install cargo-fuzz`); `test` has a short run of the same
   bench [ARGS]            time, bytes and operations by size of vault and node (some minutes; ARGS: see `bench help`)
   bench http              requests per second beside the stock wasmtime and OpenBao (5 minutes; needs `wrk`)
   public-suffixes FILE SOURCE
@@ -69,6 +73,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
         ("simulate", _) => Command::cargo(["run", "--release", "--quiet", "--package", "strongroom-simulator", "--"])
             .args(arguments)
             .run(),
+        ("fuzz", names) => fuzz::run(names),
         ("bench", ["http"]) => {
             component::package(&component::packages())?;
             build_host()?;

@@ -181,5 +181,5 @@ fn arguments(given: Option<Json>) -> Result<Members> {
     }
 }
 
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod tests;

@@ -2,8 +2,9 @@
 
 use super::schema;
 use crate::error::Code;
+use crate::fuzzing::Numbers;
 use crate::http::{BodyError, Request, Response, respond, status};
-use crate::platform::{Clock, Platform, Random};
+use crate::platform::{Clock, Platform};
 use crate::settings::{self, Settings};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -33,21 +34,8 @@ pub struct World {
     pub settings: RefCell<Vec<(&'static str, String)>>,
     /// A setting that the host fails to read.
     pub unreadable: Cell<Option<&'static str>>,
+    /// The same in every world, so that two worlds differ by what is done in them alone.
     pub random: Numbers,
-}
-
-/// The same numbers in every world, so that two worlds differ by what is done in them alone.
-#[derive(Default)]
-pub struct Numbers(Cell<u64>);
-
-impl Random for Numbers {
-    fn fill(&self, buffer: &mut [u8]) -> crate::error::Result<()> {
-        for chunk in buffer.chunks_mut(32) {
-            self.0.set(self.0.get() + 1);
-            chunk.copy_from_slice(&Sha256::digest(self.0.get().to_be_bytes())[..chunk.len()]);
-        }
-        Ok(())
-    }
 }
 
 /// A request that is being put together; carries [`TOKEN`] unless told otherwise.

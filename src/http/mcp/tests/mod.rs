@@ -1,11 +1,20 @@
 //! The MCP server over a store in memory. Every answer of every test is held against what all answers promise.
+#![cfg_attr(not(test), allow(dead_code, reason = "the fuzz targets need a part of it"))]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "it is a test")]
 
+#[cfg(test)]
 mod calls;
+#[cfg(test)]
 mod eras;
+#[cfg(test)]
 mod hosts;
+#[cfg(test)]
 mod lint;
+#[cfg(test)]
 mod recorded;
+#[cfg(test)]
 mod results;
+#[cfg(test)]
 mod scopes;
 
 use super::super::tests::world::{CANARY, Draft, TOTP_SECRET, World};
