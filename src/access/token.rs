@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
-use sha2::{Digest, Sha256};
+use strongroom_crypto::sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 /// SHA-256.
@@ -57,7 +57,7 @@ impl fmt::Display for TokenEntry {
 
 /// What is kept of a token's text.
 pub fn hash(token: &str) -> [u8; HASH_BYTES] {
-    Sha256::digest(token.as_bytes()).into()
+    sha256(token.as_bytes())
 }
 
 /// Reads a list of entries. Names and hashes are unique in it, so that a name stands for one token and a token has one

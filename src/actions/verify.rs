@@ -14,7 +14,7 @@ use crate::seal::{Purpose, corrupt};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use sha2::{Digest, Sha256};
+use strongroom_crypto::Sha256;
 
 /// Leaves that a step looks at, with all that their entries own.
 const LEAVES: u32 = 64;
@@ -292,12 +292,11 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, key: &[u8], value: &[u8]) {
-        let mut hash = Sha256::new();
-        hash.update((key.len() as u64).to_le_bytes());
+        let mut hash = Sha256::default();
+        hash.update(&(key.len() as u64).to_le_bytes());
         hash.update(key);
         hash.update(value);
-        let digest: [u8; 32] = hash.finalize().into();
-        let half = digest.first_chunk::<16>().copied().unwrap_or_default();
+        let half = hash.finalize().first_chunk::<16>().copied().unwrap_or_default();
         self.count += 1;
         self.hashes = self.hashes.wrapping_add(u128::from_le_bytes(half));
     }

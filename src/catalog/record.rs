@@ -4,7 +4,7 @@ use crate::seal::{Project, Purpose};
 use alloc::format;
 use alloc::string::String;
 use base32::Alphabet;
-use sha2::{Digest, Sha256};
+use strongroom_crypto::sha256;
 
 const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
 /// Bytes of the project's SHA-256 that stand in its keys. Independent of the master keys, so that a key change moves
@@ -85,7 +85,7 @@ pub struct KeySpace {
 
 impl KeySpace {
     pub fn new(project: &Project) -> Self {
-        let digest = Sha256::digest(project.as_str().as_bytes());
+        let digest = sha256(project.as_str().as_bytes());
         let tag = digest.get(..TAG_BYTES).unwrap_or_default();
         Self { prefix: format!("{FRONT}{}.", base32::encode(ALPHABET, tag)) }
     }

@@ -5,6 +5,7 @@
 
 mod auth;
 mod credentials;
+mod description;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod health;
@@ -26,9 +27,6 @@ use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::settings::{self, Settings};
 use routes::Route;
-
-/// The description of this API (OpenAPI 3.1), served at `/openapi.json`; a test holds it equal to [`TABLE`].
-pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// Has the id of the credential that a request was about, for the log of the host, which keeps it from the client.
 pub const CREDENTIAL_HEADER: &str = "x-strongroom-credential";
@@ -61,7 +59,7 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
         Route::Unknown => return Err(Error::new(Code::NotFound, "no such route")),
     };
     let action = match row.target {
-        Target::Description => return Ok(Response::json(200, OPENAPI)),
+        Target::Description => return Ok(Response::json(200, description::openapi())),
         // Answered above.
         Target::Mcp => return Err(Error::not_found()),
         Target::McpMetadata => return mcp::describe(settings, request),

@@ -23,10 +23,10 @@ impl Response {
         response
     }
 
-    pub fn json(status: u16, json: impl Into<String>) -> Self {
+    pub fn json(status: u16, json: String) -> Self {
         let mut response = Self::empty(status);
         response.add("content-type", "application/json");
-        response.body = json.into().into_bytes();
+        response.body = json.into_bytes();
         response
     }
 

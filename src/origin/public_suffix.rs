@@ -7,7 +7,7 @@
 mod table;
 
 use alloc::vec::Vec;
-use sha2::{Digest, Sha256};
+use strongroom_crypto::Sha256;
 use table::{CODES, EXCEPTIONS, NUMBERS, REMAINDER_BITS, RULES};
 
 /// The place of the first of these names that is a public suffix by the list; `None` when none is. Names are in the form
@@ -39,8 +39,9 @@ pub(super) fn first_public_suffix<'a>(names: impl Iterator<Item = &'a str>) -> O
 
 /// The first 64 bits of SHA-256, scaled to a number below RULES * 2^REMAINDER_BITS.
 fn scaled_hash(parts: &[&str]) -> u64 {
-    let digest = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
-    let first = digest.iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let mut hash = Sha256::default();
+    parts.iter().for_each(|part| hash.update(part.as_bytes()));
+    let first = hash.finalize().iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
     let range = u128::from(RULES << REMAINDER_BITS);
     // Less than the range, which fits in 64 bits.
     ((u128::from(first) * range) >> 64) as u64

@@ -1,19 +1,14 @@
 //! The envelope of a record: see the module above for its layout.
 
-use super::{COMMITMENT_BYTES, Derived, Purpose, Sealer, corrupt, error, length_prefix, length_prefixed, too_new};
+use super::{COMMITMENT_BYTES, Purpose, Sealer, corrupt, error, length_prefix, length_prefixed, too_new};
 use crate::error::{Code, Error, Result};
 use crate::platform::Random;
 use crate::secret::SecretBytes;
-use alloc::rc::Rc;
 use alloc::vec::Vec;
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{Tag, XNonce};
 use core::ops::Range;
+use strongroom_crypto::{Cipher, PREFIX_BYTES, TAG_BYTES};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
-
-const PREFIX_BYTES: usize = 16;
-const TAG_BYTES: usize = 16;
 
 /// The format of a record: the first byte of its envelope. Its number is in its keys and its associated data, and reaches
 /// whoever decodes the plaintext.
@@ -49,8 +44,7 @@ pub struct Opened {
     purpose: Purpose,
     is_current: bool,
     head: SecretBytes,
-    derived: Rc<Derived>,
-    prefix: [u8; PREFIX_BYTES],
+    cipher: Cipher,
     /// Associated data but for the number of the part.
     bound_to: Vec<u8>,
     /// The parts, one after the other, still sealed.
@@ -83,7 +77,7 @@ impl Opened {
         let start = index.checked_mul(TAG_BYTES).and_then(|tags| tags.checked_add(before)).ok_or_else(corrupt)?;
         let end = start.checked_add(bytes).and_then(|end| end.checked_add(TAG_BYTES)).ok_or_else(corrupt)?;
         let sealed = self.parts.get(Range { start, end }).ok_or_else(corrupt)?;
-        open(&self.derived, nonce(&self.prefix, number), &self.bound_to, sealed, number).ok_or_else(corrupt)
+        open(&self.cipher, &self.bound_to, sealed, number).ok_or_else(corrupt)
     }
 
     /// Checks that there are this many parts of this many bytes of plaintext in all, and nothing behind them.
@@ -121,15 +115,12 @@ impl Sealer {
         envelope.extend_from_slice(&prefix);
         envelope.extend_from_slice(&u32::try_from(head.len()).map_err(|_| internal())?.to_le_bytes());
         let bound_to = self.bound_to(format, id, purpose, place);
+        let cipher = Cipher::new(&derived.key, &prefix);
         for (number, part) in (0u64..).zip(core::iter::once(&head).chain(parts)) {
             let start = envelope.len();
             envelope.extend_from_slice(part);
             let (_, text) = envelope.split_at_mut(start);
-            let associated = associated_data(&bound_to, number);
-            let tag = derived
-                .cipher()
-                .encrypt_inout_detached(&nonce(&prefix, number), &associated, text.into())
-                .map_err(|_| internal())?;
+            let tag = cipher.seal(number, &associated_data(&bound_to, number), text);
             envelope.extend_from_slice(&tag);
         }
         Ok(envelope)
@@ -147,7 +138,7 @@ impl Sealer {
         let (&id_length, rest) = rest.split_first().ok_or_else(corrupt)?;
         let (id, rest) = rest.split_at_checked(usize::from(id_length)).ok_or_else(corrupt)?;
         let (commitment, rest) = rest.split_first_chunk::<COMMITMENT_BYTES>().ok_or_else(corrupt)?;
-        let (&prefix, rest) = rest.split_first_chunk::<PREFIX_BYTES>().ok_or_else(corrupt)?;
+        let (prefix, rest) = rest.split_first_chunk::<PREFIX_BYTES>().ok_or_else(corrupt)?;
         let (&head_length, rest) = rest.split_first_chunk::<4>().ok_or_else(corrupt)?;
         let head_length = usize::try_from(u32::from_le_bytes(head_length)).map_err(|_| corrupt())?;
         let sealed_length = head_length.checked_add(TAG_BYTES).ok_or_else(corrupt)?;
@@ -160,12 +151,13 @@ impl Sealer {
             return Err(error(Code::KeyMismatch, purpose, "was sealed with another key of the same id"));
         }
         let bound_to = self.bound_to(format, id, purpose, place);
-        let head = open(&derived, nonce(&prefix, 0), &bound_to, head, 0).ok_or_else(corrupt)?;
+        let cipher = Cipher::new(&derived.key, prefix);
+        let head = open(&cipher, &bound_to, head, 0).ok_or_else(corrupt)?;
         // The same allocation goes on as the parts: they are most of it.
         let parts_start = envelope.len() - parts.len();
         envelope.drain(..parts_start);
         let is_current = position == 0 && format == Format::CURRENT;
-        Ok(Opened { format, purpose, is_current, head, derived, prefix, bound_to, parts: envelope })
+        Ok(Opened { format, purpose, is_current, head, cipher, bound_to, parts: envelope })
     }
 
     /// Whether an envelope says that it is sealed as it would be now; it is not opened.
@@ -190,30 +182,20 @@ pub fn key_id(envelope: &[u8]) -> Option<&str> {
     core::str::from_utf8(rest.get(..usize::from(length))?).ok()
 }
 
-fn nonce(prefix: &[u8; PREFIX_BYTES], number: u64) -> XNonce {
-    let mut nonce = XNonce::default();
-    let (first, last) = nonce.split_at_mut(PREFIX_BYTES);
-    first.copy_from_slice(prefix);
-    last.copy_from_slice(&number.to_le_bytes());
-    nonce
-}
-
 fn associated_data(bound_to: &[u8], number: u64) -> Vec<u8> {
     let number = number.to_le_bytes();
     [bound_to, &length_prefix(&number), &number].concat()
 }
 
 /// `None` when the tag does not fit.
-fn open(derived: &Derived, nonce: XNonce, bound_to: &[u8], sealed: &[u8], number: u64) -> Option<SecretBytes> {
+fn open(cipher: &Cipher, bound_to: &[u8], sealed: &[u8], number: u64) -> Option<SecretBytes> {
     let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>()?;
     #[cfg(test)]
     decrypted::add(ciphertext.len());
     let mut plaintext = Zeroizing::new(ciphertext.to_vec());
-    let associated = associated_data(bound_to, number);
-    derived
-        .cipher()
-        .decrypt_inout_detached(&nonce, &associated, plaintext.as_mut_slice().into(), &Tag::from(*tag))
-        .ok()?;
+    if !cipher.open(number, &associated_data(bound_to, number), &mut plaintext, tag) {
+        return None;
+    }
     Some(SecretBytes::new(core::mem::take(&mut *plaintext)))
 }
 

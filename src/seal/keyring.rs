@@ -5,6 +5,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64ct::{Base64UrlUnpadded, Encoding};
+use core::cell::OnceCell;
+use strongroom_crypto::HkdfSha256;
 use zeroize::Zeroizing;
 
 /// Length of a master key.
@@ -18,6 +20,14 @@ const PROJECT_MAX_BYTES: usize = 64;
 pub struct MasterKey {
     pub(super) id: String,
     pub(super) key: Zeroizing<[u8; MASTER_KEY_BYTES]>,
+    extracted: OnceCell<HkdfSha256>,
+}
+
+impl MasterKey {
+    /// What keys are expanded from, made by the first use.
+    pub(super) fn extracted(&self) -> &HkdfSha256 {
+        self.extracted.get_or_init(|| HkdfSha256::extract(&self.key))
+    }
 }
 
 /// The master keys of the setting `strongroom_keys`: the first seals, all open.
@@ -47,7 +57,7 @@ impl Keyring {
             if decoded != Ok(MASTER_KEY_BYTES) {
                 return Err(misconfigured("strongroom_keys: a key is the base64url text of exactly 32 bytes"));
             }
-            keys.push(MasterKey { id: id.to_owned(), key });
+            keys.push(MasterKey { id: id.to_owned(), key, extracted: OnceCell::new() });
         }
         if keys.is_empty() {
             return Err(misconfigured("strongroom_keys is not set: there is no service without a master key"));

@@ -34,15 +34,11 @@ pub use keyring::{Keyring, MASTER_KEY_BYTES, Project};
 use crate::error::{Code, Error, Result};
 use crate::platform::Random;
 use crate::secret::SecretBytes;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use core::cell::RefCell;
-use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use strongroom_crypto::HmacSha256;
 use zeroize::Zeroizing;
 
 /// In front of every part of a list, so that two different lists never give the same bytes.
@@ -88,19 +84,15 @@ impl Purpose {
 pub struct Sealer {
     keyring: Keyring,
     project: Project,
-    derived: RefCell<BTreeMap<(usize, Format, Purpose), Rc<Derived>>>,
+    derived: RefCell<Vec<Rc<Derived>>>,
 }
 
 /// What is derived from a master key for one purpose in one project and format.
 struct Derived {
+    /// The position of the master key in the ring, and what the rest was derived for.
+    of: (usize, Format, Purpose),
     key: Zeroizing<[u8; 32]>,
     commitment: [u8; COMMITMENT_BYTES],
-}
-
-impl Derived {
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&(*self.key).into())
-    }
 }
 
 impl Sealer {
@@ -135,14 +127,13 @@ impl Sealer {
         (0..self.keyring.keys.len())
             .map(|position| {
                 let derived = self.derived(position, Format::CURRENT, Purpose::Idempotency)?;
-                let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(derived.key.as_slice())
-                    .map_err(|_| Error::new(Code::Internal, "a key has the wrong length"))?;
+                let mut mac = HmacSha256::new(&derived.key);
                 // Part by part: they can hold secrets, of which no copy should be made.
                 for part in parts {
                     mac.update(&length_prefix(part));
                     mac.update(part);
                 }
-                let full: [u8; 32] = mac.finalize().into_bytes().into();
+                let full = mac.finalize();
                 let (half, _) = full.split_first_chunk::<16>().ok_or_else(|| corrupt(Purpose::Idempotency))?;
                 Ok(*half)
             })
@@ -150,19 +141,19 @@ impl Sealer {
     }
 
     fn derived(&self, position: usize, format: Format, purpose: Purpose) -> Result<Rc<Derived>> {
-        if let Some(known) = self.derived.borrow().get(&(position, format, purpose)) {
+        let of = (position, format, purpose);
+        if let Some(known) = self.derived.borrow().iter().find(|known| known.of == of) {
             return Ok(known.clone());
         }
         let internal = || Error::new(Code::Internal, "a key could not be derived");
         let master = self.keyring.keys.get(position).ok_or_else(internal)?;
         let project = self.project.as_str().as_bytes();
         let info = length_prefixed(&[&[format.number()], purpose.name().as_bytes(), project]);
-        let mut okm = Zeroizing::new([0; 32 + COMMITMENT_BYTES]);
-        Hkdf::<Sha256>::new(None, master.key.as_slice()).expand(&info, okm.as_mut_slice()).map_err(|_| internal())?;
+        let okm = master.extracted().expand(&info);
         let (key, commitment) = okm.split_first_chunk::<32>().ok_or_else(internal)?;
         let commitment = *commitment.first_chunk::<COMMITMENT_BYTES>().ok_or_else(internal)?;
-        let derived = Rc::new(Derived { key: Zeroizing::new(*key), commitment });
-        self.derived.borrow_mut().insert((position, format, purpose), derived.clone());
+        let derived = Rc::new(Derived { of, key: Zeroizing::new(*key), commitment });
+        self.derived.borrow_mut().push(derived.clone());
         Ok(derived)
     }
 }

@@ -12,9 +12,11 @@ pub const HOST_PACKAGES: [&str; 6] =
     ["--package", "strongroom-host", "--package", "strongroom-host-tests", "--package", "embedding"];
 
 /// The packages that are built without Wasmtime, the core first.
-const CORE_PACKAGES: [&str; 10] = [
+const CORE_PACKAGES: [&str; 12] = [
     "--package",
     "strongroom",
+    "--package",
+    "strongroom-crypto",
     "--package",
     "strongroom-simulator",
     "--package",

@@ -2,7 +2,6 @@
 //! any other keyword fails, so that nothing goes unchecked, and so does a member that is not described.
 
 use super::world::Answer;
-use crate::http::OPENAPI;
 use crate::http::routes::{Route, find};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,7 +9,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 use std::sync::LazyLock;
 
-pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(OPENAPI).unwrap());
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("../openapi.json")).unwrap());
 
 /// Follows a reference, if it is one.
 pub fn resolve(value: &Value) -> &Value {
