@@ -73,6 +73,9 @@ impl Stage {
                 return Err(format!("{} times sealed by the old key after the rewrap", found.by_old));
             }
         }
+        if self.plan.host.has_atomics() && dice.one_in(MORE_IS_CHECKED_ONE_IN) {
+            self.operate(Action::Backup)?;
+        }
         if is_rotated {
             // Without the old key everything is there.
             self.ring.set(Ring::New);

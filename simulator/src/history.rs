@@ -68,6 +68,8 @@ pub enum Reply {
     /// The values, and the current code if there is a secret.
     Supplied(Values, Option<Code>),
     Verified(Verified),
+    /// What was there when the backup was restored elsewhere, or why it can't be.
+    BackedUp(Result<Restored, error::Code>),
 }
 
 /// What `verify` found.
@@ -80,6 +82,18 @@ pub struct Verified {
     pub orphans: u64,
     /// What the old master key has sealed.
     pub by_old: u64,
+}
+
+/// What a backup brings back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    pub creds: Vec<(Seen, Values)>,
+    /// Id and version of everything that was replaced.
+    pub versions: Vec<(String, u64)>,
+    /// Ids.
+    pub trash: Vec<String>,
+    /// Without that of the restore.
+    pub events: u64,
 }
 
 /// Who called.
@@ -133,6 +147,7 @@ impl fmt::Display for Action {
             Action::Sweep => write!(f, "sweep"),
             Action::Rewrap => write!(f, "rewrap"),
             Action::Verify => write!(f, "verify"),
+            Action::Backup => write!(f, "backup"),
             Action::Create { draft, key } => write!(f, "create {} {:?} by {key:?}", draft.name, draft.values)
                 .and_then(|()| f.write_str(if draft.totp.is_some() { " with a TOTP secret" } else { "" })),
             Action::Put { draft, expected } => write!(f, "put {} {:?} if {expected:?}", draft.name, draft.values),
@@ -166,6 +181,8 @@ impl fmt::Display for Reply {
             }
             Reply::Code(Code { code, step }) => write!(f, "{code} for step {step}"),
             Reply::Supplied(values, code) => write!(f, "{values:?} {code:?}"),
+            Reply::BackedUp(Ok(restored)) => write!(f, "a backup of {} credentials", restored.creds.len()),
+            Reply::BackedUp(Err(code)) => write!(f, "a backup that can't be restored: {}", code.as_str()),
             Reply::Verified(verified) => write!(f, "{verified:?}"),
             Reply::Kept(items) => {
                 let items: Vec<String> = items

@@ -50,6 +50,7 @@ pub enum Call {
     Sweep,
     Rewrap,
     Verify,
+    Backup,
     /// `keyed`: with an idempotency key, and repeated when the outcome is not known.
     Create {
         draft: Draft,
@@ -353,6 +354,7 @@ impl Call {
             20 => Call::Purge { whom: Whom::draw(dice), conditional: dice.one_in(4) },
             21 if dice.one_in(3) => Call::PurgeDeleted,
             21 => Call::Purge { whom: Whom::Deleted(dice.below(64)), conditional: false },
+            22 if dice.one_in(2) => Call::Backup,
             22 => Call::Verify,
             23..=24 => Call::Versions(Whom::draw(dice)),
             25 => Call::ListDeleted,

@@ -82,6 +82,7 @@ impl Stage {
             Call::Sweep => Action::Sweep,
             Call::Rewrap => Action::Rewrap,
             Call::Verify => Action::Verify,
+            Call::Backup => Action::Backup,
             Call::Create { draft, keyed } => {
                 // The values are the call's own, so they can name it.
                 let key = keyed.then(|| draft.values.values().cloned().collect::<String>());

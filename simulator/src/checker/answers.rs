@@ -2,7 +2,7 @@
 
 use super::{Checker, Circumstances};
 use crate::driver;
-use crate::history::{self, Record, Reply, Seen};
+use crate::history::{self, Record, Reply, Restored, Seen};
 use crate::model::{Action, Cred, Effect, Expected, Kept, Snapshot, Target};
 use crate::world::OpId;
 use std::rc::Rc;
@@ -84,7 +84,7 @@ impl Checker {
 
 pub(super) fn needs_atomics(action: &Action) -> bool {
     match action {
-        Action::Sweep | Action::Rewrap | Action::Purge { .. } | Action::PurgeDeleted => true,
+        Action::Sweep | Action::Rewrap | Action::Backup | Action::Purge { .. } | Action::PurgeDeleted => true,
         Action::Restore { expected, .. } => expected.is_some(),
         Action::Put { expected, .. } => *expected != Expected::Anything,
         Action::Update { expected, .. } | Action::Delete { expected, .. } => expected.is_some(),
@@ -123,6 +123,7 @@ fn fits(
             && found.deleted == snapshot.trash.len() as u64
             && (audit_ends || found.events == snapshot.audit.len() as u64))
             .then_some(None),
+        (Action::Backup, Reply::BackedUp(Ok(found))) => is_copy(found, snapshot, audit_ends).then_some(None),
         (Action::Versions { target }, Reply::Kept(items)) => {
             let cred = found(target)?;
             let kept: Vec<&Kept> = snapshot.versions_of(&cred, record.rules).collect();
@@ -160,6 +161,20 @@ fn fits(
         }
         _ => None,
     }
+}
+
+/// Whether a backup brings back all of a snapshot, and nothing else.
+fn is_copy(found: &Restored, snapshot: &Snapshot, audit_ends: bool) -> bool {
+    let versions = snapshot.versions.iter().map(|kept| (&kept.cred.id, kept.cred.version));
+    found.creds.len() == snapshot.creds.len()
+        && found
+            .creds
+            .iter()
+            .zip(&snapshot.creds)
+            .all(|((seen, values), cred)| seen.shows(cred) && *values == cred.values)
+        && found.versions.iter().map(|(id, version)| (id, *version)).eq(versions)
+        && found.trash.iter().eq(snapshot.trash.iter().map(|kept| &kept.cred.id))
+        && (audit_ends || found.events == snapshot.audit.len() as u64)
 }
 
 fn is_code_of(cred: &Cred, code: &history::Code) -> bool {

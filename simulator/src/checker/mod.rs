@@ -196,7 +196,7 @@ impl Checker {
                 }
             };
             idle.audit.clone_from(&before.audit);
-            if matches!(record.action, Action::Sweep | Action::Rewrap) {
+            if matches!(record.action, Action::Sweep | Action::Rewrap | Action::Backup) {
                 let action = record.action.name().to_owned();
                 let sweep = Event { by: record.rules.caller().to_owned(), action, credential: None };
                 let written = shown.events.saturating_sub(before.audit.len()).min(SWEEP_EVENTS);

@@ -114,6 +114,7 @@ impl Action {
             | Action::Sweep
             | Action::Rewrap
             | Action::Verify
+            | Action::Backup
             | Action::List { .. }
             | Action::ListDeleted => Effect::Nothing,
         })

@@ -177,6 +177,7 @@ pub enum Action {
     Sweep,
     Rewrap,
     Verify,
+    Backup,
     Create { draft: Draft, key: Option<String> },
     Put { draft: Draft, expected: Expected },
     Update { target: Target, change: Change, expected: Option<u64> },
@@ -215,7 +216,7 @@ impl Action {
     /// Whether it walks over the whole store, and so commits without changing what the vault holds: it keeps a snapshot from
     /// being collected, or seals anew.
     pub fn is_walk(&self) -> bool {
-        matches!(self, Action::Sweep | Action::Rewrap | Action::Verify)
+        matches!(self, Action::Sweep | Action::Rewrap | Action::Verify | Action::Backup)
     }
 
     /// The name in the audit.
@@ -228,6 +229,7 @@ impl Action {
             Action::Restore { .. } => "restore",
             Action::Purge { .. } | Action::PurgeDeleted => "purge",
             Action::Rewrap => "rewrap",
+            Action::Backup => "backup",
             _ => "sweep",
         }
     }

@@ -1,5 +1,7 @@
 //! The actions under test, called and answered in the checker's own words.
 
+mod backup;
+
 use crate::history::{Code, Reply, Seen, Verified};
 use crate::model::{Action, Change, Draft, Event, Expected, Rules, Snapshot, Values};
 use std::ops::ControlFlow;
@@ -8,7 +10,7 @@ use strongroom::actions::{
     self, AuditQuery, Caller, Changes, CodeOptions, CredentialView, LIMIT_MAX, ListQuery, NewCredential, Policy,
     PutCondition, Report, Vault,
 };
-use strongroom::catalog::{Catalog, Index, InitOptions, RecordRef};
+use strongroom::catalog::{Catalog, Entry, Index, InitOptions, RecordRef};
 use strongroom::credential::CredentialId;
 use strongroom::error::Result;
 use strongroom::platform::{Clock, Platform};
@@ -107,6 +109,7 @@ pub fn perform(platform: Platform<'_>, sealer: &Sealer, action: &Action, rules: 
             let by_old = keys.0.get("k1").copied().unwrap_or_default();
             Reply::Verified(Verified { credentials, versions, deleted, events, orphans, by_old })
         }
+        Action::Backup => backup::perform(&vault, platform, sealer, rules)?,
         Action::Create { draft, key } => {
             let caller = key.as_deref().map(|key| Caller { idempotency_key: Some(key), is_retry: false });
             Reply::Cred(seen(actions::create(&vault, new_credential(draft), caller)?))
@@ -188,8 +191,7 @@ pub fn show(
         shown.owned.clear();
         for index in [Index::Id, Index::History, Index::Trash] {
             snapshot.walk(index, 0, &mut |entry| {
-                let (id, version) = entry.key.split_at_checked(16).unwrap_or((&entry.key, &[]));
-                let id = CredentialId::from_bytes(id.try_into().unwrap_or_default()).to_text();
+                let (id, version) = (id_of(entry), entry.key.get(16..).unwrap_or_default());
                 shown.owned.extend(entry.records.iter().map(|record| (id.clone(), *record)));
                 if index == Index::History {
                     shown.versions.push((id, u64::from_be_bytes(version.try_into().unwrap_or_default())));
@@ -212,6 +214,12 @@ pub fn show(
         shown.audit = Some(audit(Platform { clock: long_ago, ..platform }, sealer)?);
     }
     Ok(shown)
+}
+
+/// Whose an entry is, of the indexes whose keys begin with that.
+fn id_of(entry: &Entry) -> String {
+    let id = entry.key.get(..16).unwrap_or_default();
+    CredentialId::from_bytes(id.try_into().unwrap_or_default()).to_text()
 }
 
 /// The whole audit.
