@@ -1,5 +1,5 @@
-//! A backup of a running vault is one of its states, comes back elsewhere, and only whole and unchanged; exclusive codes that were given
-//! since are not given again.
+//! A backup of a running vault is one of its states, comes back elsewhere, on another engine too, and only whole and
+//! unchanged; exclusive codes that were given since are not given again.
 
 use serde_json::{Value, json};
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use strongroom_host::backup::Backup;
+use strongroom_host_tests::engines::{Etcd, Postgres};
 use strongroom_host_tests::{Output, Program, Stop, TempDir};
 
 const WRITERS: usize = 3;
@@ -44,11 +45,40 @@ fn number(credential: &Value) -> u64 {
     credential["description"].as_str().unwrap_or("0").parse().unwrap()
 }
 
-/// Each writer counts in one credential, and then in another: at any time the first is at most one ahead.
 #[test]
-fn a_backup_under_load_is_one_state_of_the_time_it_was_made_in() {
+fn under_load_it_is_one_state_of_the_time_it_was_made_in() {
     let directory = TempDir::new();
     let program = Program::on(&directory.path().join("state"));
+    under_load(&program, elsewhere, 200);
+}
+
+#[test]
+fn of_postgres_it_comes_back_on_etcd() {
+    let Some(from) = Postgres::start("a backup of PostgreSQL") else { return };
+    let Some(to) = Etcd::start("a backup that comes back on etcd", 1) else { return };
+    from_one_to_another(&from.url(&[]), &to.url());
+}
+
+#[test]
+fn of_etcd_it_comes_back_on_postgres() {
+    let Some(from) = Etcd::start("a backup of etcd", 1) else { return };
+    let Some(to) = Postgres::start("a backup that comes back on PostgreSQL") else { return };
+    from_one_to_another(&from.url(), &to.url(&[]));
+}
+
+fn from_one_to_another(from: &str, to: &str) {
+    let directory = TempDir::new();
+    let program = Program::on(&directory.path().join("state")).with_store(from);
+    let other = |program: &Program| {
+        let (directory, other) = elsewhere(program);
+        (directory, other.with_store(to))
+    };
+    under_load(&program, other, 20);
+}
+
+/// Each writer counts in one credential, and then in another: at any time the first is at most one ahead.
+fn under_load(program: &Program, elsewhere: impl Fn(&Program) -> (TempDir, Program), others: usize) {
+    let directory = TempDir::new();
     let server = program.serve();
     let client = server.client();
     for writer in 0..WRITERS {
@@ -60,7 +90,7 @@ fn a_backup_under_load_is_one_state_of_the_time_it_was_made_in() {
             assert_eq!(client.post("/credentials", &new).status, 201);
         }
     }
-    for n in 0..200 {
+    for n in 0..others {
         let new =
             json!({ "name": format!("n{n}"), "domain": "example.com", "values": { "password": "p".repeat(300) } });
         assert_eq!(client.post("/credentials", &new).status, 201);
@@ -95,7 +125,7 @@ fn a_backup_under_load_is_one_state_of_the_time_it_was_made_in() {
             std::thread::sleep(Duration::from_millis(10));
         }
         let before = numbers(&done);
-        let said = backup(&program, &file);
+        let said = backup(program, &file);
         let after = numbers(&begun);
         assert!(said.contains("The master key is NOT in it"), "{said}");
         (before, after)
@@ -106,7 +136,7 @@ fn a_backup_under_load_is_one_state_of_the_time_it_was_made_in() {
     assert!(!bytes.windows(16).any(|window| window == &secret.as_bytes()[..16]), "the key is not in it");
     assert!(program.run(&["backup", file.to_str().unwrap()]).stderr.contains("is there already"));
 
-    let (_directory, restored) = elsewhere(&program);
+    let (_directory, restored) = elsewhere(program);
     let output = restore(&restored, &file);
     assert_eq!(output.code, Some(0), "{output:?}");
     let found = restored.serve();
@@ -129,12 +159,15 @@ fn a_backup_under_load_is_one_state_of_the_time_it_was_made_in() {
     assert_eq!(events["events"][0]["action"], "restore_backup", "{events}");
     drop(found);
     let verified = restored.run(&["verify"]).stdout;
-    assert!(verified.starts_with("sound: 206 credentials") && verified.contains(" 0 orphans"), "{verified}");
+    assert!(
+        verified.starts_with(&format!("sound: {} credentials", others + 6)) && verified.contains(" 0 orphans"),
+        "{verified}"
+    );
     // It goes on as a vault like any other, and is not overwritten.
     create(&restored, "new", false);
     let again = restore(&restored, &file);
     assert!(again.code == Some(1) && again.stderr.contains("has the project default already"), "{again:?}");
-    assert!(restored.run(&["verify"]).stdout.starts_with("sound: 207 credentials"));
+    assert!(restored.run(&["verify"]).stdout.starts_with(&format!("sound: {} credentials", others + 7)));
 }
 
 #[test]

@@ -44,9 +44,9 @@ pub fn backup(vault: &Vault<'_>, cursor: Option<&str>) -> Result<BackingUp> {
         Some(text) => cursor::read(vault, "backup", text, Walk::decode)?,
         None => Walk { pin: vault.catalog.pin()?, index: Index::of(1), from: Vec::new() },
     };
+    let pinned = vault.catalog.pinned(walk.pin)?;
     let mut records = Vec::new();
     if let Some(index) = walk.index {
-        let pinned = vault.catalog.pinned(walk.pin)?;
         let (keys, next) = vault.catalog.keys_of(&pinned, index, &walk.from, LEAVES)?;
         records = keys;
         walk.index = if next.is_some() { Some(index) } else { Index::of(index.number() + 1) };

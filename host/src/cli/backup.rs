@@ -96,7 +96,7 @@ async fn copy_out(setup: &Setup, file: &mut File, project: &Project) -> Result<O
                 // A plain read may not show it yet.
                 None => match setup.store.current(BUCKET, key).await? {
                     Some(found) => found.value,
-                    None => return Ok(None),
+                    None => return missing(setup, &step.next).await,
                 },
             };
             writer.record(key, &value)?;
@@ -113,6 +113,16 @@ async fn copy_out(setup: &Setup, file: &mut File, project: &Project) -> Result<O
             Err(error) => return gone(setup, error),
         }
         return Ok(Some((records, bytes)));
+    }
+}
+
+/// A record is not there: the snapshot is gone, or the vault is damaged.
+async fn missing(setup: &Setup, cursor: &str) -> Result<Option<(u64, u64)>> {
+    let mut instance = setup.instance().await?;
+    let maintenance = instance.exports.strongroom_vault_maintenance();
+    match answer(maintenance.call_backup(instance.store.call(), Some(cursor)).await) {
+        Ok(_) => bail!("a record of the vault is missing: `strongroom verify` looks at all of them"),
+        Err(error) => gone(setup, error),
     }
 }
 

@@ -130,7 +130,7 @@ impl StateDir {
             known.write(&path)?;
         }
         let state = Self { path, sources: sources.clone(), known, may_begin: true, _in_use: in_use, is_new: false };
-        if is_gone && is_key_alone {
+        if is_key_alone {
             state.provide_first_tokens()?;
         }
         trust::create_directory(&state.cache_path())?;

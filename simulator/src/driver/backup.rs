@@ -39,11 +39,7 @@ fn copy(vault: &Vault<'_>, store: &dyn Store) -> Result<(BTreeMap<String, Vec<u8
             }
             let Some(value) = value else {
                 // Its snapshot is gone, or the record is lost.
-                if step.is_over {
-                    actions::seal_backup(vault, &step.next, &DIGEST)?;
-                } else {
-                    actions::backup(vault, Some(&step.next))?;
-                }
+                actions::backup(vault, Some(&step.next))?;
                 return Err(Error::new(Code::StorageCorrupt, "a record is missing"));
             };
             records.insert(key, value);

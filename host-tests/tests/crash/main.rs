@@ -4,6 +4,8 @@
 //! on vaults whose indexes are 1, 2 and 3 levels deep. Afterwards a fresh instance must find a sound store with exactly
 //! the old contents or exactly the new ones, `sweep` must leave nothing behind, and the same call again must work.
 
+mod restore;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strongroom_host_tests::credentials::Changes;
@@ -180,7 +182,7 @@ fn assert_tidy(vault: &Vault, context: &str) {
 fn at_every_operation(
     vault: &Vault,
     before: &Entries,
-    run: fn(&Vault) -> Called<()>,
+    run: impl Fn(&Vault) -> Called<()>,
     check: impl FnMut(&str),
 ) -> usize {
     at_operations(vault, before, 1, run, check)
@@ -191,7 +193,7 @@ fn at_operations(
     vault: &Vault,
     before: &Entries,
     one_in: usize,
-    run: fn(&Vault) -> Called<()>,
+    run: impl Fn(&Vault) -> Called<()>,
     mut check: impl FnMut(&str),
 ) -> usize {
     let mut crashes = 0;
