@@ -28,7 +28,7 @@ pub struct HmacSha256(Hmac<sha2::Sha256>);
 
 impl HmacSha256 {
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(keyed(key))
+        Self(Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length")))
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
@@ -38,21 +38,6 @@ impl HmacSha256 {
     pub fn finalize(self) -> [u8; 32] {
         self.0.finalize().into_bytes().into()
     }
-}
-
-/// HMAC-SHA-1 (RFC 2104) under a key of any length.
-pub fn hmac_sha1(key: &[u8], message: &[u8]) -> Zeroizing<[u8; 20]> {
-    Zeroizing::new(keyed::<Hmac<sha1::Sha1>>(key).chain_update(message).finalize().into_bytes().into())
-}
-
-/// HMAC-SHA-256 under a key of any length.
-pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(keyed::<Hmac<sha2::Sha256>>(key).chain_update(message).finalize().into_bytes().into())
-}
-
-/// HMAC-SHA-512 under a key of any length.
-pub fn hmac_sha512(key: &[u8], message: &[u8]) -> Zeroizing<[u8; 64]> {
-    Zeroizing::new(keyed::<Hmac<sha2::Sha512>>(key).chain_update(message).finalize().into_bytes().into())
 }
 
 /// HKDF-SHA-256 (RFC 5869) after its extraction without salt, from which keys are expanded.
@@ -73,10 +58,6 @@ impl HkdfSha256 {
     }
 }
 
-fn keyed<M: KeyInit + Mac>(key: &[u8]) -> M {
-    <M as KeyInit>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,32 +74,30 @@ mod tests {
         pieces.update(b"a");
         pieces.update(b"bc");
         assert_eq!((sha256(b"abc"), pieces.finalize()), (abc, abc));
-        // RFC 2202 3 and RFC 4231 4.3, test case 2.
-        let (key, message) = (&b"Jefe"[..], &b"what do ya want for nothing?"[..]);
-        assert_eq!(*hmac_sha1(key, message), unhex("effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"));
-        let hash = unhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-        assert_eq!(*hmac_sha256(key, message), hash);
-        let hash = unhex(
-            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
-        );
-        assert_eq!(*hmac_sha512(key, message), hash);
     }
 
     #[test]
     fn pieces_and_the_whole_have_one_hmac() {
-        let mut pieces = HmacSha256::new(&[7; 32]);
-        pieces.update(b"one");
-        pieces.update(b"two");
-        assert_eq!(pieces.finalize(), *hmac_sha256(&[7; 32], b"onetwo"));
+        // RFC 4231 4.2, test case 1, with its key padded to the size that ours have: HMAC pads with zeros.
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        let expected = unhex("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+        assert_eq!(hmac(&key, &[b"Hi There"]), expected);
+        assert_eq!(hmac(&key, &[b"Hi", b" There"]), expected);
+    }
+
+    fn hmac(key: &[u8; 32], pieces: &[&[u8]]) -> [u8; 32] {
+        let mut mac = HmacSha256::new(key);
+        pieces.iter().for_each(|piece| mac.update(piece));
+        mac.finalize()
     }
 
     #[test]
     fn keys_are_derived_as_the_standard_says() {
         // RFC 5869: PRK = HMAC(32 zeros, key), T(1) = HMAC(PRK, info | 1), T(2) = HMAC(PRK, T(1) | info | 2).
-        let prk = hmac_sha256(&[0; 32], &[3; 32]);
-        let first = hmac_sha256(prk.as_slice(), b"info\x01");
-        let second: [u8; 37] = core::array::from_fn(|at| *first.iter().chain(b"info\x02").nth(at).unwrap());
-        let second = hmac_sha256(prk.as_slice(), &second);
+        let prk = hmac(&[0; 32], &[&[3; 32]]);
+        let first = hmac(&prk, &[b"info\x01"]);
+        let second = hmac(&prk, &[&first, b"info\x02"]);
         let okm = HkdfSha256::extract(&[3; 32]).expand(b"info");
         assert!(okm[..32] == first[..] && okm[32..] == second[..]);
     }

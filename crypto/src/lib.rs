@@ -10,5 +10,5 @@ mod chacha20;
 mod hash;
 mod xchacha20poly1305;
 
-pub use hash::{HkdfSha256, HmacSha256, Sha256, hmac_sha1, hmac_sha256, hmac_sha512, sha256};
+pub use hash::{HkdfSha256, HmacSha256, Sha256, sha256};
 pub use xchacha20poly1305::{Cipher, KEY_BYTES, PREFIX_BYTES, TAG_BYTES};

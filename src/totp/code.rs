@@ -3,9 +3,7 @@
 use super::{Algorithm, Encoder, Totp};
 use crate::error::{Code, Error, Result};
 use crate::time::Timestamp;
-use alloc::string::String;
-use alloc::vec::Vec;
-use strongroom_crypto::{hmac_sha1, hmac_sha256, hmac_sha512};
+use alloc::string::{String, ToString};
 
 /// A code and how long it lives. Deliberately without Debug: the code is a secret while it lives.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,42 +44,22 @@ impl Totp {
         }
     }
 
-    /// RFC 4226, 5.3, with the hashes of RFC 6238.
     fn code_of_step(&self, step: u64) -> String {
-        let (key, message) = (self.secret.expose(), step.to_be_bytes());
-        let mut number = match self.settings.algorithm {
-            Algorithm::Sha1 => truncated(hmac_sha1(key, &message).as_slice()),
-            Algorithm::Sha256 => truncated(hmac_sha256(key, &message).as_slice()),
-            Algorithm::Sha512 => truncated(hmac_sha512(key, &message).as_slice()),
+        let algorithm = match (self.settings.encoder, self.settings.algorithm) {
+            (Encoder::Steam, _) => totp_rs::Algorithm::Steam,
+            (Encoder::Decimal, Algorithm::Sha1) => totp_rs::Algorithm::SHA1,
+            (Encoder::Decimal, Algorithm::Sha256) => totp_rs::Algorithm::SHA256,
+            (Encoder::Decimal, Algorithm::Sha512) => totp_rs::Algorithm::SHA512,
         };
-        let alphabet = match self.settings.encoder {
-            Encoder::Decimal => DECIMAL,
-            Encoder::Steam => STEAM,
-        };
-        let base = alphabet.len() as u32;
-        // The lowest digit first.
-        let digits = (0..self.settings.digits).filter_map(|_| {
-            let digit = alphabet.get((number % base) as usize).copied();
-            number /= base;
-            digit.map(char::from)
-        });
-        match self.settings.encoder {
-            Encoder::Decimal => {
-                let digits: Vec<char> = digits.collect();
-                digits.into_iter().rev().collect()
-            }
-            Encoder::Steam => digits.collect(),
-        }
+        // The builder's own checks refuse 9 digits and short secrets. What it leaves unchecked here is a type's
+        // invariant: at most 9 digits, 5 for Steam, so that its number fits in 32 bits, and a step that is not 0.
+        totp_rs::Builder::new()
+            .with_algorithm(algorithm)
+            .with_digits(self.settings.digits)
+            .with_step_duration(1)
+            .with_secret(self.secret.expose())
+            .build_noncompliant()
+            .generate(step)
+            .to_string()
     }
-}
-
-const DECIMAL: &[u8] = b"0123456789";
-/// Without what could be taken for something else. Steam writes the lowest digit first.
-const STEAM: &[u8] = b"23456789BCDFGHJKMNPQRTVWXY";
-
-/// 31 bits of a hash, from where its last 4 bits say.
-fn truncated(hash: &[u8]) -> u32 {
-    let start = usize::from(hash.last().copied().unwrap_or_default() & 15);
-    let bytes = hash.get(start..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
-    u32::from_be_bytes(bytes) & 0x7fff_ffff
 }
