@@ -63,7 +63,7 @@ fn each_world_exports_its_interfaces_and_no_other() {
             expected.extend([ours("supply"), ours("login"), ours("history"), ours("maintenance")]);
         }
         if matches!(world, World::Edge | World::EdgeNoAtomics) {
-            expected.push("wasi:http/incoming-handler@0.2.12".into());
+            expected.extend([ours("http"), "wasi:http/incoming-handler@0.2.12".into()]);
         }
         let (_, exports) = items(world);
         let names = sorted(exports.keys().map(String::as_str));

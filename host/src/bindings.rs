@@ -32,3 +32,24 @@ pub mod agent {
         },
     });
 }
+
+/// The export `http` of the world `edge`, for calls that may wait.
+pub(crate) mod http {
+    wasmtime::component::bindgen!({
+        inline: "package strongroom:host; world http { export strongroom:vault/http@0.1.0; }",
+        path: "../wit",
+        world: "strongroom:host/http",
+        ownership: Borrowing { duplicate_if_necessary: false },
+        exports: { default: async },
+    });
+}
+
+/// The same for calls that don't.
+pub(crate) mod http_at_once {
+    wasmtime::component::bindgen!({
+        inline: "package strongroom:host; world http { export strongroom:vault/http@0.1.0; }",
+        path: "../wit",
+        world: "strongroom:host/http",
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
+}

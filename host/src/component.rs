@@ -1,17 +1,20 @@
 //! A compiled component, linked to the host, ready to be instantiated: once per call, so that one caller's plaintext
 //! never lies in the memory that serves another.
 
+use crate::at_once::AtOnce;
 use crate::bindings::agent::{Agent, AgentPre};
+use crate::bindings::http::HttpPre;
 use crate::bindings::vault::{Vault, VaultPre};
 use crate::call::{CALL_TIME_LIMIT, Instance, InstanceStore};
 use crate::engine::Engine;
-use crate::instance::{self, MAX_HANDLES, MAX_HOST_CALL_BYTES, Services, State};
+use crate::instance::{self, Services, State};
+use crate::whole::{self, Whole};
 use crate::{Result, plain};
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use wasmtime::Trap;
 use wasmtime::component::{InstancePre, Linker};
-use wasmtime::{Store, Trap};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
@@ -22,7 +25,11 @@ pub struct Component {
     engine: Engine,
     agent: AgentPre<State>,
     vault: Option<VaultPre<State>>,
-    http: Option<ProxyPre<State>>,
+    /// The requests' way in, if it has it: whole.
+    http: Option<HttpPre<State>>,
+    at_once: Option<AtOnce>,
+    /// The way in that every edge has: in streams.
+    proxy: Option<ProxyPre<State>>,
 }
 
 /// Why an HTTP request got no answer from the component.
@@ -53,13 +60,15 @@ impl Component {
             engine: engine.clone(),
             agent,
             vault: VaultPre::new(pre.clone()).ok(),
-            http: ProxyPre::new(pre).ok(),
+            http: HttpPre::new(pre.clone()).ok(),
+            at_once: AtOnce::new(engine, &component).map_err(plain)?,
+            proxy: ProxyPre::new(pre).ok(),
         })
     }
 
     /// Whether it has the HTTP endpoints.
     pub fn has_http(&self) -> bool {
-        self.http.is_some()
+        self.http.is_some() || self.proxy.is_some()
     }
 
     /// A fresh instance, for what every world exports. Waits while there are [`MAX_INSTANCES`](crate::MAX_INSTANCES).
@@ -97,14 +106,29 @@ impl Component {
         services: &Services,
         request: http::Request<Bytes>,
     ) -> wasmtime::Result<http::Response<Bytes>> {
-        let http = self.http.as_ref().ok_or_else(|| wasmtime::format_err!("the component has no HTTP endpoints"))?;
+        let Some(http) = &self.http else { return self.handle_in_streams(services, request).await };
+        let whole = Whole::of(&request)?;
+        let mut store = self.store(services).await?;
+        let http = http.instantiate_async(&mut store.inner).await?;
+        let Whole { method, path_with_query, headers, body } = &whole;
+        let answer = http.strongroom_vault_http().call_respond(store.call(), method, path_with_query, headers, body);
+        let answer = answer.await?;
+        whole::response(answer.status, answer.headers, answer.body)
+    }
+
+    async fn handle_in_streams(
+        &self,
+        services: &Services,
+        request: http::Request<Bytes>,
+    ) -> wasmtime::Result<http::Response<Bytes>> {
+        let proxy = self.proxy.as_ref().ok_or_else(|| wasmtime::format_err!("the component has no HTTP endpoints"))?;
         let mut store = self.store(services).await?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let request = request.map(Full::new);
         let request = store.inner.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let outparam = store.inner.data_mut().http().new_response_outparam(sender)?;
         let run = async move {
-            let proxy = http.instantiate_async(&mut store.inner).await?;
+            let proxy = proxy.instantiate_async(&mut store.inner).await?;
             proxy.wasi_http_incoming_handler().call_handle(store.call(), request, outparam).await
         };
         // The body is drained while the component runs, so it makes no difference in which order it writes the body
@@ -119,12 +143,14 @@ impl Component {
         answer
     }
 
+    /// The answer to a request that only reads, if it can be given without waiting: in this thread, in some milliseconds at
+    /// most. `None` says nothing, and nothing has happened: [`handle`](Self::handle) does it then.
+    pub fn answer_at_once(&self, services: &Services, request: &http::Request<Bytes>) -> Option<http::Response<Bytes>> {
+        self.at_once.as_ref()?.answer(&self.engine, services, request)
+    }
+
     async fn store(&self, services: &Services) -> wasmtime::Result<InstanceStore> {
         let place = self.engine.place().await?;
-        let mut store = Store::new(self.engine.inner(), State::new(services.clone()));
-        store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(MAX_HOST_CALL_BYTES);
-        store.set_max_component_handles(MAX_HANDLES);
-        Ok(InstanceStore::new(store, place))
+        Ok(InstanceStore::new(instance::store(&self.engine, services), place))
     }
 }

@@ -4,8 +4,8 @@ use crate::{Result, plain};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// How many instances can exist at once; whoever wants one more waits until one is gone.
 pub const MAX_INSTANCES: u32 = 64;
@@ -15,6 +15,9 @@ pub const MAX_MEMORY_BYTES: usize = 64 << 20;
 
 /// The same for an instance that walks over the whole store; that takes some 50 bytes for each record there is.
 pub const MAX_MAINTENANCE_MEMORY_BYTES: usize = 512 << 20;
+
+/// What the functions of an instance may take of a stack, in bytes.
+pub(crate) const MAX_STACK_BYTES: usize = 128 << 10;
 
 /// How often running instances let others run, and are checked against their time limit.
 const TICK: Duration = Duration::from_millis(10);
@@ -37,6 +40,7 @@ impl Engine {
         config.concurrency_support(false);
         // The stack on which a caller's values were does not serve another one as it is.
         config.async_stack_zeroing(true);
+        config.max_wasm_stack(MAX_STACK_BYTES);
         // A trap's text is logged; it should be one line.
         config.wasm_backtrace_max_frames(None);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
@@ -65,6 +69,25 @@ impl Engine {
     pub(crate) async fn place(&self) -> wasmtime::Result<OwnedSemaphorePermit> {
         Ok(self.places.clone().acquire_owned().await?)
     }
+
+    /// The same, if there is one now.
+    pub(crate) fn try_place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
+    }
+}
+
+/// Lets the engine see which pages of its instances were written. To be called before the process keeps others from looking
+/// into it, as the kernel then keeps the process itself from it too, unless it has what it needs open; without it instances are
+/// cleared whole.
+pub fn open_page_map() {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(1).total_core_instances(1).total_memories(1).total_tables(1).total_stacks(1);
+    pool.max_memory_size(64 << 10).linear_memory_keep_resident(4096).pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config.memory_reservation(64 << 10).memory_guard_size(64 << 10);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    // Where it fails the other engine says why.
+    let _ = wasmtime::Engine::new(&config);
 }
 
 /// Slots for instances, made beforehand and reused.
@@ -78,6 +101,8 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(MAX_MAINTENANCE_MEMORY_BYTES)
         // Cheaper to clear by hand than to give back to the kernel and fault in again.
         .linear_memory_keep_resident(512 << 10)
+        // Where the kernel can tell, only pages that were written.
+        .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10);
     pool

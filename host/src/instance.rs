@@ -4,13 +4,13 @@ use crate::bindings::vault::wasi::{clocks::wall_clock, config::store as config, 
 use crate::call::CALL_TIME_LIMIT;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::MAX_MEMORY_BYTES;
+use crate::engine::{Engine, MAX_MEMORY_BYTES};
 use crate::keyvalue::{KeyValue, Turn};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
-use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{ResourceLimiter, Store};
 use wasmtime_wasi_http::p2::bindings::http::types as http_types;
 use wasmtime_wasi_http::{WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 use wasmtime_wasi_io::IoView;
@@ -22,7 +22,7 @@ const MAX_RANDOM_BYTES: u64 = 64 << 10;
 const MAX_TABLE_ELEMENTS: usize = 10_000;
 
 /// Handles the component can hold at once: buckets, compare-and-swap handles, the parts of one request and answer.
-pub(crate) const MAX_HANDLES: usize = 1000;
+const MAX_HANDLES: usize = 1000;
 
 /// Core instances and tables of one component: its own module and what glues it to its imports.
 const MAX_CORE_INSTANCES: usize = 4;
@@ -32,7 +32,7 @@ const MAX_FIELD_BYTES: usize = 64 << 10;
 
 /// Bytes the component can hand over in one call of the host, which then has them too. A record has 256 KiB, an answer
 /// some MiB at most.
-pub(crate) const MAX_HOST_CALL_BYTES: usize = 16 << 20;
+const MAX_HOST_CALL_BYTES: usize = 16 << 20;
 
 /// What an instance is given to work with.
 #[derive(Clone)]
@@ -114,15 +114,29 @@ impl ResourceLimiter for MemoryLimit {
     }
 }
 
+/// The memory of a new instance, with its limits.
+pub(crate) fn store(engine: &Engine, services: &Services) -> Store<State> {
+    let mut store = Store::new(engine.inner(), State::new(services.clone()));
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(MAX_HOST_CALL_BYTES);
+    store.set_max_component_handles(MAX_HANDLES);
+    store
+}
+
 /// Links the imports of the component, all of them and no other.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     keyvalue::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     keyvalue::atomics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    config::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    wall_clock::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    random::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    link_what_is_at_hand(linker)?;
     wasmtime_wasi_io::add_to_linker_async(linker)?;
     http_types::add_to_linker::<_, WasiHttp>(linker, &http_types::LinkOptions::default(), State::http)
+}
+
+/// Links those that never wait.
+pub(crate) fn link_what_is_at_hand(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    config::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    wall_clock::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    random::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
 impl config::Host for State {

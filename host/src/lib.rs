@@ -21,6 +21,7 @@
 //! ```
 
 pub mod access_log;
+mod at_once;
 pub mod backup;
 pub mod bindings;
 mod call;
@@ -38,12 +39,13 @@ pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod token;
+mod whole;
 
 pub use call::{CALL_TIME_LIMIT, Call, Instance, InstanceStore, MAINTENANCE_TIME_LIMIT};
 pub use clock::{Clock, SystemClock};
 pub use component::{Component, HandleError};
 pub use config::Config;
-pub use engine::{Engine, MAX_INSTANCES, MAX_MAINTENANCE_MEMORY_BYTES, MAX_MEMORY_BYTES};
+pub use engine::{Engine, MAX_INSTANCES, MAX_MAINTENANCE_MEMORY_BYTES, MAX_MEMORY_BYTES, open_page_map};
 pub use instance::{Services, State};
 pub use keyvalue::{KeyValue, SqliteStore};
 pub use state::{StateConfig, StateDir};

@@ -11,6 +11,7 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 fn main() -> std::process::ExitCode {
+    strongroom_host::open_page_map();
     keep_memory_private();
     cli::main()
 }

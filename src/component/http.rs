@@ -1,6 +1,7 @@
-//! Export `wasi:http/incoming-handler`.
+//! Exports `wasi:http/incoming-handler` and `http`: two ways in and out of one function.
 
 use super::Component;
+use super::bindings::exports::strongroom::vault::http as whole;
 use super::bindings::exports::wasi::http::incoming_handler::{Guest, IncomingRequest, ResponseOutparam};
 use super::bindings::wasi::http::types::{Fields, Method, OutgoingBody, OutgoingResponse};
 use super::bindings::wasi::io::streams::StreamError;
@@ -8,6 +9,7 @@ use super::platform::{Bucket, HostRandom, HostSettings, WallClock};
 use crate::http::{self, BodyError, Request, Response};
 use crate::platform::Platform;
 use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Largest request body: 128 KiB of values, escaped as badly as JSON can, and some.
@@ -34,10 +36,29 @@ impl Guest for Component {
             headers: &headers,
             body: read_body(request),
         };
-        let bucket = Bucket::default();
-        let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
-        send(http::respond(platform, &HostSettings, &request), response_out);
+        send(respond(&request), response_out);
     }
+}
+
+impl whole::Guest for Component {
+    fn respond(
+        method: String,
+        path_with_query: String,
+        headers: Vec<(String, Vec<u8>)>,
+        body: Vec<u8>,
+    ) -> whole::Response {
+        let body = if body.len() > BODY_MAX_BYTES { Err(BodyError::TooLarge) } else { Ok(body) };
+        let response =
+            respond(&Request { method: &method, path_with_query: &path_with_query, headers: &headers, body });
+        let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        whole::Response { status: response.status, headers, body: response.body }
+    }
+}
+
+fn respond(request: &Request<'_>) -> Response {
+    let bucket = Bucket::default();
+    let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
+    http::respond(platform, &HostSettings, request)
 }
 
 fn method_name(method: &Method) -> &str {

@@ -1,6 +1,6 @@
 //! `strongroom serve`.
 
-use super::log::{Log, LogFormat, report_dropped};
+use super::log::{Dropped, Log, LogFormat, report_dropped};
 use super::output::line;
 use super::setup::{Begin, DEFAULT_CACHE_BYTES, Setup};
 use super::{Common, clients, stop};
@@ -17,7 +17,6 @@ use strongroom_host::serve::UnixSocket;
 use strongroom_host::serve::{Limit, Listener, Options, Server, Sites, Tls};
 use strongroom_host::shell::quoted;
 use tokio::net::{TcpListener, lookup_host};
-use tracing_appender::non_blocking::ErrorCounter;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -74,7 +73,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(arguments: Arguments, dropped: ErrorCounter) -> Result<()> {
+async fn serve(arguments: Arguments, dropped: Dropped) -> Result<()> {
     // The address first: a second server must not get as far as the store.
     let (listener, place) = listen(&arguments).await?;
     let (browsers, policies) = arguments.login.read()?;
@@ -95,7 +94,7 @@ async fn serve(arguments: Arguments, dropped: ErrorCounter) -> Result<()> {
         sites,
         calls: Some(Limit { calls: arguments.rate_limit, period: Duration::from_secs(1) }),
         supplies: Some(Limit { calls: arguments.supply_limit, period: Duration::from_secs(60) }),
-        log_lines_dropped: Box::new(move || dropped.dropped_lines() as u64),
+        log_lines_dropped: Box::new(move || dropped.lines() as u64),
     };
     let server =
         Server::new(setup.component, setup.services, setup.config, options)?.with_fills(Fills::new(browsers, policies));

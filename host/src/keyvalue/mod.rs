@@ -111,6 +111,11 @@ pub trait KeyValue: Send + Sync {
         None
     }
 
+    /// Whether [`open`](Self::open) and [`get`](Self::get) can be expected to be ready when they are first polled.
+    fn reads_at_once(&self) -> bool {
+        false
+    }
+
     /// Fails if the bucket does not exist. Stores that make buckets on first use need not override it.
     async fn open(&self, bucket: &str) -> Result<(), StoreError> {
         let _ = bucket;

@@ -13,6 +13,12 @@ pub struct Bucket {
     name: Arc<str>,
 }
 
+impl Bucket {
+    pub fn new(name: String) -> Self {
+        Self { name: name.into() }
+    }
+}
+
 /// A compare-and-swap handle.
 pub struct Cas {
     bucket: Arc<str>,
@@ -32,14 +38,14 @@ impl Cas {
 }
 
 impl State {
-    fn bucket(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<str>> {
+    pub(crate) fn bucket(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<str>> {
         Ok(self.table.get(bucket)?.name.clone())
     }
 }
 
 /// Turns a store's answer into the component's; [`StoreError::Stop`] becomes a trap. What the component can't say to its
 /// callers stands in the log.
-fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store::Error>> {
+pub(crate) fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store::Error>> {
     report::operation();
     if let Err(error) = &result {
         report::fault("the store failed", error);
@@ -57,7 +63,7 @@ fn answer<T>(result: Result<T, StoreError>) -> wasmtime::Result<Result<T, store:
 impl store::Host for State {
     async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, store::Error>> {
         match answer(self.services.store.open(&identifier).await)? {
-            Ok(()) => Ok(Ok(self.table.push(Bucket { name: identifier.into() })?)),
+            Ok(()) => Ok(Ok(self.table.push(Bucket::new(identifier))?)),
             Err(error) => Ok(Err(error)),
         }
     }

@@ -1,6 +1,7 @@
 //! What the server counts, in the text format of Prometheus.
 
 use crate::report;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -13,7 +14,13 @@ use std::time::Duration;
 /// Upper bounds of the classes of duration, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
 
-type Labels = [(&'static str, String); 3];
+/// Copied, as each request has some.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+}
 
 /// The counters of one server.
 pub struct Metrics {
@@ -57,8 +64,8 @@ impl Metrics {
         }
     }
 
-    pub fn request(&self, method: &str, route: &str, status: u16, duration: Duration) {
-        let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
+    pub fn request(&self, method: &'static str, route: &'static str, status: u16, duration: Duration) {
+        let labels = Labels { method, route, status };
         self.requests.get_or_create(&labels).inc();
         self.seconds.get_or_create(&labels).observe(duration.as_secs_f64());
     }

@@ -186,7 +186,8 @@ impl StateDir {
         keys.read()?;
         let tokens = Watched::new(self.tokens_path(), !self.has_own_tokens(), ReadTokens::read);
         tokens.read()?;
-        Ok(StateConfig { keys, project: project.to_owned(), tokens })
+        let environment = settings::of_environment();
+        Ok(StateConfig { keys, project: project.to_owned(), tokens, environment })
     }
 
     /// The tokens as they are now.

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::serve::Tokens;
 use crate::token::{Entries, Entry};
 use anyhow::Context;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use strongroom::access;
@@ -23,6 +23,7 @@ pub struct StateConfig {
     pub(super) project: String,
     /// Read anew, so that a revoked token stops working at once.
     pub(super) tokens: Watched<ReadTokens>,
+    pub(super) environment: BTreeMap<&'static str, String>,
 }
 
 impl Tokens for StateConfig {
@@ -41,19 +42,25 @@ impl Config for StateConfig {
             settings::TOKENS => usable(self.tokens.read(), "the tokens file")?.entries.setting(),
             settings::BUCKET => BUCKET.to_owned(),
             settings::PROJECT => self.project.clone(),
-            // Not of the state: it says what network the machine is on.
-            "strongroom_http_origins" => std::env::var("STRONGROOM_HTTP_ORIGINS").unwrap_or_default(),
-            "strongroom_allowed_hosts" => std::env::var("STRONGROOM_ALLOWED_HOSTS").unwrap_or_default(),
-            "strongroom_allowed_origins" => std::env::var("STRONGROOM_ALLOWED_ORIGINS").unwrap_or_default(),
-            // How whoever runs the program wants it kept.
-            settings::HISTORY_VERSIONS
-            | settings::HISTORY_DAYS
-            | settings::AUDIT
-            | settings::AUDIT_ENTRIES
-            | settings::AUDIT_DAYS => std::env::var(key.to_ascii_uppercase()).unwrap_or_default(),
-            _ => return Ok(None),
+            _ => return Ok(self.environment.get(key).cloned()),
         }))
     }
+}
+
+/// Settings that are not of the state: what network the machine is on, and how whoever runs the program wants things kept.
+pub(super) fn of_environment() -> BTreeMap<&'static str, String> {
+    let names = [
+        settings::HTTP_ORIGINS,
+        settings::ALLOWED_HOSTS,
+        settings::ALLOWED_ORIGINS,
+        settings::HISTORY_VERSIONS,
+        settings::HISTORY_DAYS,
+        settings::AUDIT,
+        settings::AUDIT_ENTRIES,
+        settings::AUDIT_DAYS,
+    ];
+    let value = |name: &str| std::env::var(name.to_ascii_uppercase()).unwrap_or_default();
+    names.into_iter().map(|name| (name, value(name))).collect()
 }
 
 /// What was in the tokens file.

@@ -174,6 +174,10 @@ impl KeyValue for SqliteStore {
         Some(&self.turns)
     }
 
+    fn reads_at_once(&self) -> bool {
+        self.readers.are_quick()
+    }
+
     async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         self.readers.read(move |connection| select(connection, &bucket, &key)).await

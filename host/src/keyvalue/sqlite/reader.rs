@@ -43,11 +43,16 @@ impl Readers {
         &self.path
     }
 
+    /// Whether reads are made where they are asked for.
+    pub fn are_quick(&self) -> bool {
+        self.elsewhere.load(Ordering::Relaxed) == 0
+    }
+
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        if self.elsewhere.load(Ordering::Relaxed) == 0 {
+        if self.are_quick() {
             return self.read_here(read);
         }
         let Ok(runtime) = Handle::try_current() else { return self.read_here(read) };

@@ -1,14 +1,17 @@
-//! The log on standard error. A thread of its own writes it from a bounded queue: when nobody reads, lines are dropped
-//! and counted, and the server goes on.
+//! The log on standard error. A thread of its own writes it from a bounded queue ([`queue`]): when nobody reads, lines are
+//! dropped and counted, and the server goes on.
+
+mod queue;
 
 use clap::ValueEnum;
+pub use queue::Dropped;
+use queue::Queue;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -16,9 +19,6 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-
-/// Lines that wait for the writer; at some 150 bytes each this bounds the memory.
-const QUEUE_LINES: usize = 8192;
 
 /// How often it is looked whether lines were dropped.
 const DROPPED_INTERVAL: Duration = Duration::from_secs(5);
@@ -51,35 +51,31 @@ impl LogArguments {
 }
 
 /// Logs as long as it lives; what waits is written when it is dropped, if that takes no longer than a second.
-pub struct Log {
-    _writer: WorkerGuard,
-    dropped: ErrorCounter,
-}
+pub struct Log(queue::Thread);
 
 impl Log {
     /// Our own lines only: those of the libraries can hold headers.
     pub fn start(quiet: bool, format: LogFormat) -> Self {
-        let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE_LINES);
-        let (writer, guard) = builder.thread_name("strongroom-log").finish(std::io::stderr());
-        let dropped = writer.error_counter();
+        let thread = Queue::start(std::io::stderr());
+        let queue = thread.queue();
         let level = if quiet { LevelFilter::WARN } else { LevelFilter::INFO };
-        let lines = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Lines(format));
+        let lines = tracing_subscriber::fmt::layer().with_writer(queue).event_format(Lines(format));
         tracing_subscriber::registry().with(lines).with(Targets::new().with_target("strongroom", level)).init();
-        Self { _writer: guard, dropped }
+        Self(thread)
     }
 
     /// Counts the lines that were dropped.
-    pub fn dropped(&self) -> ErrorCounter {
-        self.dropped.clone()
+    pub fn dropped(&self) -> Dropped {
+        self.0.dropped()
     }
 }
 
 /// Says in the log, when it is read again, how much of it is missing.
-pub async fn report_dropped(dropped: ErrorCounter) {
+pub async fn report_dropped(dropped: Dropped) {
     let mut reported = 0;
     loop {
         tokio::time::sleep(DROPPED_INTERVAL).await;
-        let now = dropped.dropped_lines();
+        let now = dropped.lines();
         if now > reported {
             tracing::warn!(target: "strongroom", "{} lines of this log were dropped: nobody read them", now - reported);
             reported = now;
@@ -95,15 +91,22 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
         let level = event.metadata().level();
-        let mut fields = Fields::default();
-        event.record(&mut fields);
         match self.0 {
             // The other fields repeat what the message says.
-            LogFormat::Text => writeln!(line, "{time} {level:>5} {}", fields.message),
+            LogFormat::Text => {
+                SystemTime.format_time(&mut line)?;
+                write!(line, " {level:>5} ")?;
+                let mut message = Message { line: &mut line, written: Ok(()) };
+                event.record(&mut message);
+                message.written?;
+                writeln!(line)
+            }
             LogFormat::Json => {
+                let mut time = String::new();
+                SystemTime.format_time(&mut Writer::new(&mut time))?;
+                let mut fields = Fields::default();
+                event.record(&mut fields);
                 let mut object = Map::new();
                 object.insert("time".into(), time.into());
                 object.insert("level".into(), level.as_str().to_lowercase().into());
@@ -113,6 +116,20 @@ where
                 }
                 writeln!(line, "{}", Value::Object(object))
             }
+        }
+    }
+}
+
+/// Writes the message, and no other field.
+struct Message<'a, 'w> {
+    line: &'a mut Writer<'w>,
+    written: fmt::Result,
+}
+
+impl Visit for Message<'_, '_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.written = write!(self.line, "{value:?}");
         }
     }
 }
