@@ -94,7 +94,7 @@ async fn serve(arguments: Arguments, dropped: Dropped) -> Result<()> {
         sites,
         calls: Some(Limit { calls: arguments.rate_limit, period: Duration::from_secs(1) }),
         supplies: Some(Limit { calls: arguments.supply_limit, period: Duration::from_secs(60) }),
-        log_lines_dropped: Box::new(move || dropped.lines() as u64),
+        log_lines_dropped: Box::new(move || dropped.count() as u64),
     };
     let server =
         Server::new(setup.component, setup.services, setup.config, options)?.with_fills(Fills::new(browsers, policies));

@@ -75,7 +75,7 @@ pub async fn report_dropped(dropped: Dropped) {
     let mut reported = 0;
     loop {
         tokio::time::sleep(DROPPED_INTERVAL).await;
-        let now = dropped.lines();
+        let now = dropped.count();
         if now > reported {
             tracing::warn!(target: "strongroom", "{} lines of this log were dropped: nobody read them", now - reported);
             reported = now;

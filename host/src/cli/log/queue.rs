@@ -145,7 +145,7 @@ impl Drop for Thread {
 }
 
 impl Dropped {
-    pub fn lines(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.waiting().dropped
     }
 }
@@ -184,7 +184,7 @@ mod tests {
         line(0);
         has_begun.recv().unwrap();
         (1..=MAX_LINES + 5).for_each(line);
-        assert_eq!(thread.dropped().lines(), 5);
+        assert_eq!(thread.dropped().count(), 5);
         drop(let_it);
         drop(thread);
         let expected: String = (0..=MAX_LINES).map(|n| format!("{n}\n")).collect();

@@ -12,7 +12,14 @@ use tokio::runtime::Handle;
 /// A read that takes longer went to the device, not to memory.
 const SLOW: Duration = Duration::from_millis(2);
 
-/// So many reads after a slow one are made on other threads.
+/// What a slow read counts, where a quick one counts back by 1. A thread that had to wait for a processor looks slow, too, but
+/// not several times in a few reads.
+const SLOW_COUNTS: u32 = 8;
+
+/// From this count on reads are slow.
+const ARE_SLOW: u32 = 2 * SLOW_COUNTS;
+
+/// So many reads are then made on other threads.
 const READS_ELSEWHERE: u32 = 64;
 
 /// Connections for reading.
@@ -25,13 +32,14 @@ pub struct Readers {
     place: Place,
     /// Those that nobody reads with at the moment.
     idle: Mutex<Vec<Connection>>,
+    slowness: AtomicU32,
     /// How many more reads are made elsewhere.
     elsewhere: AtomicU32,
 }
 
 impl Readers {
     pub fn new(path: PathBuf, place: Place) -> Self {
-        Self { path, place, idle: Mutex::default(), elsewhere: AtomicU32::new(0) }
+        Self { path, place, idle: Mutex::default(), slowness: AtomicU32::new(0), elsewhere: AtomicU32::new(0) }
     }
 
     /// Closes the connections.
@@ -75,9 +83,21 @@ impl Readers {
         let start = Instant::now();
         let result = read(&connection)?;
         idle().push(connection);
-        if start.elapsed() > SLOW {
-            self.elsewhere.store(READS_ELSEWHERE, Ordering::Relaxed);
-        }
+        self.count(start.elapsed() > SLOW);
         Ok(result)
+    }
+
+    fn count(&self, is_slow: bool) {
+        let slowness = self.slowness.load(Ordering::Relaxed);
+        match is_slow {
+            // Counts that are lost among threads do no harm.
+            true if slowness + SLOW_COUNTS >= ARE_SLOW => {
+                self.slowness.store(0, Ordering::Relaxed);
+                self.elsewhere.store(READS_ELSEWHERE, Ordering::Relaxed);
+            }
+            true => self.slowness.store(slowness + SLOW_COUNTS, Ordering::Relaxed),
+            false if slowness > 0 => self.slowness.store(slowness - 1, Ordering::Relaxed),
+            false => {}
+        }
     }
 }

@@ -150,7 +150,12 @@ async fn slow_reads_do_not_hold_up_the_thread_that_asks() {
         std::thread::sleep(std::time::Duration::from_millis(5));
         Ok(())
     };
+    // One alone may have waited for a processor.
     store.readers.read(slow).await.unwrap();
+    assert!(here().await && store.reads_at_once());
+    store.readers.read(slow).await.unwrap();
+    store.readers.read(slow).await.unwrap();
+    assert!(!store.reads_at_once());
     for _ in 0..64 {
         assert!(!here().await);
     }
