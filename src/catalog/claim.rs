@@ -95,7 +95,9 @@ impl Claims {
         while !reader.is_empty() {
             claims.given.push(reader.number()?);
         }
-        Some(claims)
+        // There has to be a next one.
+        let has_next = claims.seq < u64::MAX && claims.last_step < u64::MAX && !claims.given.contains(&u64::MAX);
+        has_next.then_some(claims)
     }
 }
 

@@ -223,7 +223,8 @@ impl Root {
         let opened = Rc::new(opened);
         let mut reader = Reader::new(opened.head());
         let node_bytes = reader.u32().filter(|bytes| NODE_BYTES.contains(bytes))?;
-        let (seq, commit) = (reader.u64()?, reader.array()?);
+        // There has to be a next one.
+        let (seq, commit) = (reader.u64().filter(|seq| *seq < u64::MAX)?, reader.array()?);
         let mut sections: Vec<Section> = Vec::new();
         let mut before = 0usize;
         for part in 1..=reader.number()? {
