@@ -20,6 +20,7 @@ pub mod remains;
 mod skip;
 mod stop;
 mod store;
+pub mod stranger;
 mod vault;
 mod world;
 

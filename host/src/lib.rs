@@ -24,6 +24,7 @@ pub mod access_log;
 mod at_once;
 pub mod backup;
 pub mod bindings;
+mod boundary;
 mod call;
 mod clock;
 mod component;
@@ -41,6 +42,7 @@ mod testing;
 pub mod token;
 mod whole;
 
+pub use boundary::Boundary;
 pub use call::{CALL_TIME_LIMIT, Call, Instance, InstanceStore, MAINTENANCE_TIME_LIMIT};
 pub use clock::{Clock, SystemClock};
 pub use component::{Component, HandleError};

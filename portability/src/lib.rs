@@ -24,6 +24,8 @@ mod program;
 #[path = "../../host-tests/src/skip.rs"]
 mod skip;
 mod standalone;
+#[path = "../../host-tests/src/stranger.rs"]
+pub mod stranger;
 mod wasmcloud;
 pub mod wave;
 
