@@ -128,6 +128,11 @@ pub struct Serving {
 }
 
 impl Serving {
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, without waiting for its end.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -67,6 +67,14 @@ pub const PROVIDER: [&str; 4] = ["--target", "wasm32-wasip2", "--package", "stro
 /// The arguments that select the build of the component in `examples/component`, and of the greedy one beside it.
 pub const EXAMPLE: [&str; 6] = ["--target", "wasm32-wasip2", "--package", "codes", "--lib", "--examples"];
 
+/// The arguments that select the build of the components in `portability/floor`.
+pub const FLOOR: [&str; 6] = ["--target", "wasm32-wasip2", "--package", "floor", "--lib", "--examples"];
+
+/// Builds the components that answer a constant, and one record.
+pub fn build_floor() -> Result<()> {
+    Command::cargo(["build", "--profile", "component"]).args(FLOOR).run()
+}
+
 /// Builds every world and the provider, and of them, into a folder, the components that are handed out, each with its
 /// interface as text.
 pub fn package(folder: &Path) -> Result<()> {

@@ -32,7 +32,8 @@ cargo xtask <command>
                           attack each parser and decoder with libFuzzer, 10 minutes each (needs a nightly compiler and
                           `cargo install cargo-fuzz`); `test` has a short run of the same
   bench [ARGS]            time, bytes and operations by size of vault and node (some minutes; ARGS: see `bench help`)
-  bench http              requests per second beside the stock wasmtime and OpenBao (5 minutes; needs `wrk`)
+  bench http [ROW...]     requests per second beside our floors, the stock wasmtime and OpenBao (10 minutes; needs `wrk`); ROW:
+                          a part of what is asked, such as 'code'
   public-suffixes FILE SOURCE
                           make the table of public suffixes from a published list; SOURCE: its package and version";
 
@@ -74,8 +75,9 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
             .args(arguments)
             .run(),
         ("fuzz", names) => fuzz::run(names),
-        ("bench", ["http"]) => {
+        ("bench", ["http", rows @ ..]) => {
             component::package(&component::packages())?;
+            component::build_floor()?;
             build_host()?;
             Command::cargo([
                 "run",
@@ -85,7 +87,9 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
                 "strongroom-portability",
                 "--bin",
                 "throughput",
+                "--",
             ])
+            .args(rows)
             .run()
         }
         ("bench", _) => {

@@ -46,7 +46,7 @@ pub fn run() -> Result<()> {
             let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(world.arguments());
             clippy.args(["--", "-D", "warnings"]).run()
         })?;
-        [&component::PROVIDER[..], &component::EXAMPLE].into_iter().try_for_each(|package| {
+        [&component::PROVIDER[..], &component::EXAMPLE, &component::FLOOR].into_iter().try_for_each(|package| {
             let clippy = Command::cargo(["clippy", "--quiet", "--profile", "component"]).args(package);
             clippy.args(["--", "-D", "warnings"]).run()
         })

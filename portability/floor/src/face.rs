@@ -7,6 +7,7 @@ pub mod bindings {
             package floor:floor;
             world floor {
                 import wasi:keyvalue/store@0.2.0-draft2;
+                export strongroom:vault/types@0.1.0;
                 export strongroom:vault/credentials@0.1.0;
                 export strongroom:vault/manage@0.1.0;
                 export strongroom:vault/http@0.1.0;
@@ -26,9 +27,9 @@ pub mod bindings {
 use alloc::string::String;
 use alloc::vec::Vec;
 use bindings::exports::strongroom::vault::http::{Guest as Whole, Response};
+use bindings::exports::strongroom::vault::types::{CodeOptions, Credential, Error, OneTimeCode};
 use bindings::exports::strongroom::vault::{credentials, manage};
 use bindings::exports::wasi::http::incoming_handler::{Guest as Streams, IncomingRequest, ResponseOutparam};
-use bindings::strongroom::vault::types::{CodeOptions, Credential, Error, OneTimeCode};
 use bindings::wasi::http::types::{Fields, OutgoingBody, OutgoingResponse};
 
 struct Face;

