@@ -1,7 +1,7 @@
 //! The component in Wasmtime, over a store in memory, with a clock that stands still.
 
 use crate::credentials::{Changes, ListQuery, NewCredential, Page};
-use crate::maintenance::{AuditQuery, Event, Report, Rewrapping, Sweeping};
+use crate::maintenance::{AuditQuery, Commit, Event, Report, Rewrapping, Standing, Sweeping};
 use crate::supply::Supplied;
 use crate::types::{CodeOptions, Credential, Error, OneTimeCode};
 use crate::{FixedClock, MemoryStore, World};
@@ -179,6 +179,11 @@ impl Vault {
         self.typed(async |i| {
             i.exports.strongroom_vault_maintenance().call_purge(i.store.call(), id_or_name, None).await
         })
+    }
+
+    /// The newest commit, and how the store stands to one that was seen before.
+    pub fn progress(&self, seen: Option<Commit>) -> Result<(Option<Commit>, Standing), Error> {
+        self.typed(async |i| i.exports.strongroom_vault_maintenance().call_progress(i.store.call(), seen).await)
     }
 
     /// When exclusive codes are to be had again.

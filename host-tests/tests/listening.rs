@@ -234,6 +234,7 @@ fn what_it_counts_is_for_administrators() {
         "strongroom_store_operations counter",
         "strongroom_store_faults counter",
         "strongroom_log_lines_dropped counter",
+        "strongroom_rollbacks counter",
     ];
     assert_eq!(names, expected);
     // They follow what happens.

@@ -66,7 +66,7 @@ pub use versions::versions;
 pub use view::CredentialView;
 
 use crate::access::Principal;
-use crate::catalog::{Catalog, InitOptions};
+use crate::catalog::{Catalog, Commit, InitOptions, Standing};
 use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
 use crate::origin::{HttpOrigins, Origin};
@@ -114,6 +114,11 @@ impl<'a> Vault<'a> {
     /// The id of the project.
     pub fn project(&self) -> &str {
         self.sealer.project().as_str()
+    }
+
+    /// The newest commit, and how the store stands to one that was seen before.
+    pub fn progress(&self, seen: Option<Commit>) -> Result<(Option<Commit>, Standing)> {
+        self.catalog.progress(seen)
     }
 
     /// How many superseded records later commits will delete.

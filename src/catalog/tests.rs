@@ -12,7 +12,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-struct NoClock;
+pub(super) struct NoClock;
 
 impl Clock for NoClock {
     fn now(&self) -> Timestamp {
@@ -20,12 +20,12 @@ impl Clock for NoClock {
     }
 }
 
-fn sealer() -> Sealer {
+pub(super) fn sealer() -> Sealer {
     let keyring = Keyring::parse("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
     Sealer::new(keyring, Project::parse("p").unwrap())
 }
 
-fn catalog<'a>(store: &'a MemoryStore, sealer: &'a Sealer, node_bytes: u32) -> Catalog<'a> {
+pub(super) fn catalog<'a>(store: &'a MemoryStore, sealer: &'a Sealer, node_bytes: u32) -> Catalog<'a> {
     let catalog = Catalog::new(Platform { store, clock: &NoClock, random: &SystemRandom }, sealer);
     catalog.init(InitOptions { force: false, node_bytes: Some(node_bytes) }).unwrap();
     catalog

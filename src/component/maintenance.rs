@@ -4,7 +4,7 @@ use super::bindings::exports::strongroom::vault::maintenance as wit;
 use super::bindings::exports::strongroom::vault::types::Error;
 use super::{Component, perform};
 use crate::actions::{self, Action, AuditQuery};
-use crate::catalog::InitOptions;
+use crate::catalog::{Commit, InitOptions, Standing};
 use crate::time::Timestamp;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -97,6 +97,18 @@ impl wit::Guest for Component {
 
     fn reset_exclusive(id_or_name: String) -> Result<u64, Error> {
         Ok(perform(Action::ResetExclusive, |vault| actions::reset_exclusive(vault, &id_or_name))?.0)
+    }
+
+    fn progress(seen: Option<wit::Commit>) -> Result<(Option<wit::Commit>, wit::Standing), Error> {
+        let seen = seen.map(|commit| Commit { number: commit.number, id: commit.id.to_be_bytes() });
+        let (newest, standing) = perform(Action::Verify, |vault| vault.progress(seen))?;
+        let newest = newest.map(|commit| wit::Commit { number: commit.number, id: u64::from_be_bytes(commit.id) });
+        let standing = match standing {
+            Standing::Continued => wit::Standing::Continued,
+            Standing::Older => wit::Standing::Older,
+            Standing::Other => wit::Standing::Other,
+        };
+        Ok((newest, standing))
     }
 
     fn garbage() -> Result<u64, Error> {

@@ -149,9 +149,12 @@ pub fn restore(arguments: RestoreArguments) -> Result<ExitCode> {
         let checked = maintenance.call_check_backup(instance.store.call(), &backup.seal, &backup.digest).await;
         answer(checked).map_err(|error| setup.explain(error))?;
         drop(instance);
+        // What was seen of the project before is not what it goes on from.
+        setup.forget_commits()?;
         copy_in(&setup, &file, &backup).await?;
         let credentials = publish(&setup, &backup).await?;
         setup.state.remember_store(&*setup.store)?;
+        setup.look_back().await?;
         setup.store.settle()?;
         Ok(credentials)
     })?;

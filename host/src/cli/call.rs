@@ -49,6 +49,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         let answer = answer.map_err(plain).context("the component broke off")?;
         let duration = start.elapsed();
         let credential = credential(&setup, &request, &answer).await;
+        setup.look_back().await?;
         Ok((answer, duration, credential))
     })?;
     let (route, status) = (route(&request), status(&answer));

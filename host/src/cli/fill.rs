@@ -96,7 +96,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             stop.await;
             eprintln!("strongroom: first the login ends, and clears the page; once more ends the program at once");
         });
-        Ok(fill::fill(setup.component.clone(), setup.services.clone(), login, asked).await)
+        let result = fill::fill(setup.component.clone(), setup.services.clone(), login, asked).await;
+        setup.look_back().await?;
+        Ok(result)
     })?;
     match result {
         Ok(answer) => {

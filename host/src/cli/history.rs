@@ -116,7 +116,9 @@ pub fn restore(arguments: RestoreArguments) -> Result<ExitCode> {
         let mut instance = setup.instance().await?;
         let history = instance.exports.strongroom_vault_history();
         let call = history.call_restore(instance.store.call(), &arguments.credential, arguments.version, None);
-        answer(call.await).map_err(|error| setup.explain(error))
+        let restored = answer(call.await).map_err(|error| setup.explain(error))?;
+        setup.look_back().await?;
+        Ok(restored)
     })?;
     line(&shown(&restored).to_string())?;
     Ok(ExitCode::SUCCESS)
@@ -134,6 +136,7 @@ pub fn purge(arguments: PurgeArguments) -> Result<ExitCode> {
             }
             None => format!("{} deleted credentials are gone for good", purge_deleted(&setup).await?),
         };
+        setup.look_back().await?;
         // A server beside this may keep the log from being emptied for a while.
         setup.store.settle()?;
         Ok(said)

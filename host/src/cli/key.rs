@@ -120,6 +120,7 @@ async fn rewrap(whole: Whole) -> Result<()> {
         let rewrapped = rewrapped(&setup).await?;
         // What interrupted writers left is sealed as they sealed it.
         let swept = swept(&setup).await?;
+        setup.look_back().await?;
         line(&format!(
             "project {}: {rewrapped} sealed anew, {} records of interrupted writers deleted",
             project.as_str(),

@@ -41,7 +41,12 @@ pub fn init(arguments: InitArguments) -> Result<ExitCode> {
         let maintenance = instance.exports.strongroom_vault_maintenance();
         let made = maintenance.call_init(instance.store.call(), arguments.force, arguments.node_bytes).await;
         let made = answer(made).map_err(|error| setup.explain(error))?;
+        drop(instance);
+        if made && arguments.force {
+            setup.forget_commits()?;
+        }
         setup.state.remember_store(&*setup.store)?;
+        setup.look_back().await?;
         Ok((made, setup.state.store_place()))
     })?;
     let project = &arguments.common.project;
@@ -103,6 +108,7 @@ pub fn sweep(common: Common) -> Result<ExitCode> {
     let swept = block_on(async {
         let setup = common.open().await?;
         let swept = swept(&setup).await?;
+        setup.look_back().await?;
         setup.store.settle()?;
         Ok(swept)
     })?;
@@ -143,7 +149,9 @@ pub fn reset_exclusive(arguments: ResetArguments) -> Result<ExitCode> {
         let mut instance = setup.instance().await?;
         let maintenance = instance.exports.strongroom_vault_maintenance();
         let reset = maintenance.call_reset_exclusive(instance.store.call(), &arguments.credential).await;
-        answer(reset).map_err(|error| setup.explain(error))
+        let available_at = answer(reset).map_err(|error| setup.explain(error))?;
+        setup.look_back().await?;
+        Ok(available_at)
     })?;
     let available_at = strongroom::time::Timestamp(available_at).to_rfc3339();
     line(&format!("exclusive codes are to be had again from {available_at}"))?;

@@ -12,6 +12,7 @@ mod log;
 mod maintain;
 mod mcp;
 mod output;
+mod rollback;
 mod serve;
 mod session;
 mod setup;

@@ -2,6 +2,7 @@
 
 use super::log::{Dropped, Log, LogFormat, report_dropped};
 use super::output::line;
+use super::rollback::Unlooked;
 use super::setup::{Begin, DEFAULT_CACHE_BYTES, Setup};
 use super::{Common, clients, stop};
 use anyhow::{Context, ensure};
@@ -79,6 +80,7 @@ async fn serve(arguments: Arguments, dropped: Dropped) -> Result<()> {
     let (browsers, policies) = arguments.login.read()?;
     let mut setup = arguments.common.open_or(Begin::IfNew, true).await?;
     setup.prepare().await?;
+    setup.look_back_at_all().await?;
     setup.cache(arguments.cache_bytes);
     setup.store.mark_in_use()?;
     greet(&setup, &place)?;
@@ -95,12 +97,27 @@ async fn serve(arguments: Arguments, dropped: Dropped) -> Result<()> {
         calls: Some(Limit { calls: arguments.rate_limit, period: Duration::from_secs(1) }),
         supplies: Some(Limit { calls: arguments.supply_limit, period: Duration::from_secs(60) }),
         log_lines_dropped: Box::new(move || dropped.count() as u64),
+        rollbacks: setup.rollbacks.clone(),
     };
-    let server =
-        Server::new(setup.component, setup.services, setup.config, options)?.with_fills(Fills::new(browsers, policies));
+    let (component, services, tokens) = (setup.component.clone(), setup.services.clone(), setup.config.clone());
+    let server = Server::new(component, services, tokens, options)?.with_fills(Fills::new(browsers, policies));
     let _limit = outlive_file_size_limit()?;
-    server.run(listener, stop::signal()?).await;
-    Ok(())
+    let (signal, mut refused) = (stop::signal()?, None);
+    let stop = async {
+        tokio::select! {
+            () = signal => {}
+            error = setup.keep_looking_back() => refused = Some(error),
+        }
+    };
+    server.run(listener, stop).await;
+    match refused {
+        Some(error) => Err(error),
+        // What came since the last look; a store that can't be read any more does not make an end worse.
+        None => match setup.look_back_at_all().await {
+            Err(Unlooked::Refused(error)) => Err(error),
+            Err(Unlooked::Failed(_)) | Ok(()) => Ok(()),
+        },
+    }
 }
 
 /// Where the server can be reached.

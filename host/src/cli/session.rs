@@ -21,7 +21,7 @@ impl Session {
         Self { common, caller: caller.to_string(), setup: OnceCell::new() }
     }
 
-    /// Opens the vault, unless that was done.
+    /// The vault, opened unless that was done. An error, too, while its store is refused because it is older than it was.
     pub async fn setup(&self) -> Result<&Setup> {
         let open = async || {
             let mut setup = self.common.open().await?;
@@ -30,7 +30,9 @@ impl Session {
             setup.services.config = Arc::new(OnBehalf { caller: self.caller.clone(), config: setup.config.clone() });
             Ok(setup)
         };
-        self.setup.get_or_try_init(open).await
+        let setup = self.setup.get_or_try_init(open).await?;
+        setup.look_back().await?;
+        Ok(setup)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What every command begins with: the state directory, the store, the component.
 
 use super::Common;
+use super::rollback::OnRollback;
 use anyhow::{Context, ensure};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use strongroom::error::Code;
 use strongroom::http::status;
@@ -39,6 +41,9 @@ pub struct Setup {
     pub store: Arc<dyn VaultStore>,
     pub component: Component,
     pub services: Services,
+    pub on_rollback: OnRollback,
+    /// How many were noticed.
+    pub rollbacks: Arc<AtomicU64>,
 }
 
 impl Common {
@@ -47,10 +52,11 @@ impl Common {
         self.open_or(Begin::No, false).await
     }
 
-    /// Opens everything. Nothing is made if the component is missing. `whole` has the structure of the store's file checked
-    /// first.
+    /// Opens everything, and looks whether the store is older than it was, unless it begins over a loss. Nothing is made if
+    /// the component is missing. `whole` has the structure of the store's file checked first.
     pub async fn open_or(&self, begin: Begin, whole: bool) -> Result<Setup> {
         let wasm = self.wasm()?;
+        let on_rollback = OnRollback::of_environment()?;
         let (path, sources) = (self.place.state_dir()?, self.place.sources()?);
         let state = match begin {
             Begin::No => StateDir::open(&path, &sources),
@@ -62,7 +68,11 @@ impl Common {
         let engine = Engine::new(Some(&state.cache_path()))?;
         let component = Component::load(&engine, &wasm)?;
         let services = Services { store: store.clone(), config: config.clone(), clock: Arc::new(SystemClock) };
-        Ok(Setup { state, config, store, component, services })
+        let setup = Setup { state, config, store, component, services, on_rollback, rollbacks: Arc::default() };
+        if !matches!(begin, Begin::OverLoss) {
+            setup.look_back().await?;
+        }
+        Ok(setup)
     }
 
     fn wasm(&self) -> Result<std::borrow::Cow<'static, [u8]>> {

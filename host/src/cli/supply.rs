@@ -68,6 +68,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         let supplied = supply.call_supply(instance.store.call(), id_or_name, origin, Some(options)).await;
         let supplied = answer(supplied);
         report(&setup, id_or_name, &supplied, start.elapsed()).await;
+        setup.look_back().await?;
         supplied.map_err(|error| setup.explain(error))
     })?;
     // The vault is closed before a program runs that may take long.

@@ -8,7 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the classes of duration, in seconds.
@@ -33,15 +34,17 @@ pub struct Metrics {
     store_faults: Counter<u64, AtomicU64>,
     log_lines_dropped: Counter<u64, AtomicU64>,
     dropped: Box<dyn Fn() -> u64 + Send + Sync>,
+    rollbacks: Counter<u64, AtomicU64>,
+    noticed: Arc<AtomicU64>,
 }
 
 impl Metrics {
-    /// `dropped` tells how many lines of the log were dropped.
-    pub fn new(dropped: Box<dyn Fn() -> u64 + Send + Sync>) -> Self {
+    /// `dropped` tells how many lines of the log were dropped, `noticed` how many roll-backs were noticed.
+    pub fn new(dropped: Box<dyn Fn() -> u64 + Send + Sync>, noticed: Arc<AtomicU64>) -> Self {
         let mut registry = Registry::with_prefix("strongroom");
         let (requests, instances, garbage) = (Family::<Labels, Counter>::default(), Gauge::default(), Gauge::default());
         let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
-        let [operations, faults, lost]: [Counter<u64, AtomicU64>; 3] = Default::default();
+        let [operations, faults, lost, rollbacks]: [Counter<u64, AtomicU64>; 4] = Default::default();
         registry.register("requests", "Requests answered", requests.clone());
         registry.register("request_seconds", "How long requests took", seconds.clone());
         registry.register("instances", "Instances of the component that run now", instances.clone());
@@ -51,6 +54,7 @@ impl Metrics {
         registry.register("store_operations", "Operations of the key-value store", operations.clone());
         registry.register("store_faults", "Failures of the store and of the files beside it", faults.clone());
         registry.register("log_lines_dropped", "Lines of the log that nobody read in time", lost.clone());
+        registry.register("rollbacks", "Times the store was older than it was before", rollbacks.clone());
         Self {
             registry,
             requests,
@@ -61,6 +65,8 @@ impl Metrics {
             store_faults: faults,
             log_lines_dropped: lost,
             dropped,
+            rollbacks,
+            noticed,
         }
     }
 
@@ -76,6 +82,7 @@ impl Metrics {
         follow(&self.store_operations, report::operations());
         follow(&self.store_faults, report::faults());
         follow(&self.log_lines_dropped, (self.dropped)());
+        follow(&self.rollbacks, self.noticed.load(Ordering::Relaxed));
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);

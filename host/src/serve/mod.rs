@@ -41,6 +41,7 @@ use per_token::PerToken;
 use shares::Shares;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -91,12 +92,15 @@ pub struct Options {
     pub supplies: Option<Limit>,
     /// Tells how many lines of the log were dropped, for `/metrics`.
     pub log_lines_dropped: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Counted by whoever looks for roll-backs of the store, for `/metrics`.
+    pub rollbacks: Arc<AtomicU64>,
 }
 
 impl Default for Options {
     /// Any name, no limits.
     fn default() -> Self {
-        Self { sites: Sites::any(), calls: None, supplies: None, log_lines_dropped: Box::new(|| 0) }
+        let (log_lines_dropped, rollbacks) = (Box::new(|| 0), Arc::default());
+        Self { sites: Sites::any(), calls: None, supplies: None, log_lines_dropped, rollbacks }
     }
 }
 
@@ -130,7 +134,7 @@ impl Server {
             sites: options.sites,
             calls: Limiter::new(options.calls),
             supplies: Limiter::new(options.supplies),
-            metrics: Metrics::new(options.log_lines_dropped),
+            metrics: Metrics::new(options.log_lines_dropped, options.rollbacks),
             fills: None,
         })
     }

@@ -8,6 +8,7 @@
 //! | `tokens` | 0600 | the entries of the setting `strongroom_tokens`, one on each line; only hashes |
 //! | `store.id` | 0600 | the id of the store that belongs here |
 //! | `sqlite_key_value.db` | 0600 | the store, see [`crate::SqliteStore`] |
+//! | `commits` | 0600 | the newest commit that was seen of each project, see [`StateDir::seen`]; without it nothing is remembered |
 //! | `cache/` | 0700 | compiled components; can be deleted |
 //! | `lock` | 0600 | held while the files above are made or changed |
 //!
@@ -18,6 +19,7 @@
 //!
 //! The directory and the files must be ours, and nobody else's to write ([`trust`]).
 
+mod commits;
 mod keys;
 mod settings;
 mod sources;
@@ -29,6 +31,7 @@ use crate::Result;
 use crate::shell::quoted;
 use crate::token::{self, Entries, Entry, Grant, Restriction, Scopes};
 use anyhow::{Context, bail, ensure};
+pub use commits::Commit;
 pub use keys::Keys;
 pub use settings::StateConfig;
 use settings::{ReadTokens, read_tokens};

@@ -26,6 +26,13 @@ pub struct StateConfig {
     pub(super) environment: BTreeMap<&'static str, String>,
 }
 
+impl StateConfig {
+    /// The project whose settings these are.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+}
+
 impl Tokens for StateConfig {
     /// Found by its hash, whatever number of tokens there is. How long that takes tells at most something of the hash,
     /// from which no token follows.

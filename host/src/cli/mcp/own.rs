@@ -64,9 +64,12 @@ impl Own {
     /// Runs an action in a fresh instance of the component.
     async fn manage(&self, request: &str) -> strongroom::error::Result<String> {
         let broke_off = || Error::new(Code::Internal, "the component broke off");
-        let mut instance = self.setup().await?.instance().await.map_err(|_| broke_off())?;
+        let setup = self.setup().await?;
+        let mut instance = setup.instance().await.map_err(|_| broke_off())?;
         let manage = instance.exports.strongroom_vault_manage();
         let answer = manage.call_manage(instance.store.call(), request).await.map_err(|_| broke_off())?;
+        // What this call wrote. If that can't be told the next call says so.
+        let _ = setup.look_back().await;
         answer.map_err(|json| error_of(&json).unwrap_or_else(broke_off))
     }
 }
