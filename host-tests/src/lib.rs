@@ -34,7 +34,7 @@ pub use inside::Inside;
 pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 #[cfg(target_os = "linux")]
 pub use program::spawn_seen;
-pub use program::{Output, Program, Server};
+pub use program::{Output, Program, Server, mcp_session};
 pub use provider::Directory;
 pub use stop::Stop;
 pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};

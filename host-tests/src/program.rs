@@ -4,7 +4,7 @@ use crate::client::Client;
 #[cfg(target_os = "linux")]
 use crate::inside::Inside;
 use crate::world::target;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Program {
         command.args(&arguments[..split]).arg("--state-dir").arg(&self.state).args(&arguments[split..]);
         // Where a back-trace could be printed it must be seen.
         command.env("RUST_BACKTRACE", "1");
-        for name in ["STATE_DIR", "STORE", "KEYS_FILE", "TOKENS_FILE"] {
+        for name in ["STATE_DIR", "STORE", "KEYS_FILE", "KEY_COMMAND", "TOKENS_FILE", "ROLLBACK"] {
             command.env_remove(format!("STRONGROOM_{name}"));
         }
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
@@ -123,6 +123,13 @@ impl Program {
         self.await_start(self.serve_command(arguments).spawn().unwrap())
     }
 
+    /// The same, started in another way.
+    pub fn serve_as(&self, arguments: &[&str], start: impl FnOnce(Command) -> Command) -> Server {
+        let mut command = start(self.serve_command(arguments));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.await_start(command.spawn().unwrap())
+    }
+
     /// The same with a view into the process.
     #[cfg(target_os = "linux")]
     pub fn serve_seen(&self, arguments: &[&str]) -> (Server, Inside) {
@@ -155,6 +162,18 @@ impl Program {
         };
         Server { program: self.clone(), child, address, stdout, stderr }
     }
+}
+
+/// What a client of `strongroom mcp` writes that lists the credentials.
+pub fn mcp_session() -> String {
+    let messages = [
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
+            "name": "find_credentials", "arguments": { "action": "list" } } }),
+    ];
+    messages.map(|message| format!("{message}\n")).concat()
 }
 
 /// Starts a program and opens what is inside of it in the moment before it keeps others from that; with another start where

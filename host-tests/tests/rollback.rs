@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use strongroom_host_tests::maintenance::Standing;
 use strongroom_host_tests::remains::{Records, files, records};
-use strongroom_host_tests::{Output, Program, TempDir, Vault, World, new_credential};
+use strongroom_host_tests::{Output, Program, TempDir, Vault, World, mcp_session, new_credential};
 
 const SAID: &str = "ROLL-BACK: the store is older than it was";
 
@@ -79,7 +79,7 @@ fn a_store_that_was_put_back_is_told_of_once() {
     assert_eq!(client.get("/credentials/a").status, 200);
     assert_eq!(client.get("/credentials/b").status, 404);
     assert!(client.get("/metrics").body.contains("strongroom_rollbacks_total 1"));
-    let health = server.client_with("").get("/healthz");
+    let health = server.client_with("").get("/health");
     assert!(health.status == 200 && !health.body.contains("older"), "nothing for strangers: {health:?}");
     let (_, output) = server.stop();
     assert_eq!(told(&output.stderr), 1, "{output:?}");
@@ -116,6 +116,9 @@ fn where_it_shall_be_refused_nothing_is_done() {
         assert!(output.stderr.starts_with("strongroom: ROLL-BACK: ") && output.stderr.contains(way_out), "{output:?}");
         assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
     }
+    // A session begins and says it at every call.
+    let session = refusing.run_with_input(&["mcp"], &mcp_session());
+    assert!(session.stdout.contains("ROLL-BACK: ") && session.stdout.contains(way_out), "{session:?}");
     // The first that shall go on takes it as it is.
     assert_eq!(told(&succeeds(&program, &["verify"]).stderr), 1);
     succeeds(&refusing, &["verify"]);
@@ -252,7 +255,7 @@ fn two_servers_on_one_directory_raise_no_false_alarm() {
 #[test]
 fn an_embedder_can_tell() {
     let vault = Vault::new(World::Vault);
-    assert_eq!(vault.progress(None).unwrap().0, None);
+    assert!(vault.progress(None).unwrap().0.is_none());
     let create = |name| vault.create(&new_credential(name, "example.com", &[("password", "p")])).unwrap();
     create("a");
     let first = vault.progress(None).unwrap().0.unwrap();

@@ -59,6 +59,8 @@ pub enum Purpose {
     Cursor,
     /// What a backup is: the root of its snapshot, in a file.
     Backup,
+    /// Not a record: master keys in a file, sealed by a key that follows from a passphrase.
+    Keys,
     /// Not a record: keyed hashes that recognise a repeated request.
     Idempotency,
 }
@@ -75,6 +77,7 @@ impl Purpose {
             Purpose::Snapshot => "snapshot",
             Purpose::Cursor => "cursor",
             Purpose::Backup => "backup",
+            Purpose::Keys => "keys",
             Purpose::Idempotency => "idempotency",
         }
     }

@@ -48,14 +48,14 @@ pub fn backup(arguments: BackupArguments) -> Result<ExitCode> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory);
     let mut new = new.with_context(|| format!("{} cannot be written", file.display()))?;
-    let (records, bytes, ids) = block_on(async {
+    let (records, bytes, state) = block_on(async {
         let setup = common.open().await?;
         let mut beginning = 1;
         loop {
             new.as_file_mut().set_len(0)?;
             new.as_file_mut().seek(SeekFrom::Start(0))?;
             match copy_out(&setup, new.as_file_mut(), &project).await? {
-                Some((records, bytes)) => return Ok((records, bytes, setup.state.keys()?)),
+                Some((records, bytes)) => return Ok((records, bytes, setup.state)),
                 None if beginning < BEGINNINGS => beginning += 1,
                 None => bail!("the vault was purged all the time: try again"),
             }
@@ -66,13 +66,19 @@ pub fn backup(arguments: BackupArguments) -> Result<ExitCode> {
     if cfg!(unix) {
         File::open(directory)?.sync_all()?;
     }
-    let ids: Vec<&str> = ids.ids().collect();
+    let keys = state.keys()?;
+    let ids: Vec<&str> = keys.ids().collect();
+    let kept = match (state.master_key_path(), state.are_keys_wrapped()) {
+        (Ok(_), false) => "a copy of the key file",
+        (Ok(_), true) => "a copy of the key file and its passphrase",
+        (Err(_), _) => "what --key-command gets the keys from",
+    };
     line(&format!(
         "project {} is in {}: {records} records, {bytes} bytes, sealed as in the store. The master key is NOT in it: keep {} \
          ({}) apart from it, as without that nobody can restore it",
         project.as_str(),
         file.display(),
-        "a copy of the key file",
+        kept,
         ids.join(", ")
     ))?;
     Ok(ExitCode::SUCCESS)

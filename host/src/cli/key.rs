@@ -2,6 +2,7 @@
 
 use super::maintain::{swept, verified};
 use super::output::line;
+use super::passphrase;
 use super::setup::{Failure, Setup, answer, block_on};
 use super::{Common, Place};
 use anyhow::{bail, ensure};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use strongroom::catalog::KeySpace;
 use strongroom::seal::Project;
 use strongroom_host::bindings::vault::exports::strongroom::vault::types::ErrorCode;
-use strongroom_host::state::BUCKET;
+use strongroom_host::state::{BUCKET, Keys};
 use strongroom_host::{CALL_TIME_LIMIT, Result, StateDir};
 
 #[derive(Subcommand)]
@@ -29,6 +30,9 @@ pub enum Command {
     Rewrap(Whole),
     /// Remove a key that nothing in the store is sealed by any more
     Retire(RetireArguments),
+    /// Wrap the file of the keys by a passphrase, by another one, or by none any more. Running programs have to be ended
+    /// first
+    Passphrase(PassphraseArguments),
 }
 
 /// All projects of a store.
@@ -64,6 +68,20 @@ pub struct RetireArguments {
     whole: Whole,
 }
 
+#[derive(Args)]
+pub struct PassphraseArguments {
+    /// File descriptor (3 or higher) with the new passphrase on a line; without it the terminal is asked
+    #[arg(long, value_name = "NUMBER", value_parser = passphrase::given, conflicts_with = "remove")]
+    new_passphrase_fd: Option<passphrase::Given>,
+
+    /// Write the keys as they are: whoever reads the file has them then
+    #[arg(long)]
+    remove: bool,
+
+    #[command(flatten)]
+    place: Place,
+}
+
 /// A call that began before the keys were changed has ended then: it waits for its turn at most, and runs at most, for so
 /// long.
 const OLD_CALLS_END: Duration = Duration::from_secs(2 * CALL_TIME_LIMIT.as_secs() + 1);
@@ -73,13 +91,42 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::New(place) => new(&place.open()?)?,
+        Command::New(place) => new(&opened(&place)?)?,
         Command::List(whole) => block_on(list(whole))?,
-        Command::Use(UseArguments { id, place }) => put_first(&place.open()?, &id)?,
+        Command::Use(UseArguments { id, place }) => put_first(&opened(&place)?, &id)?,
         Command::Rewrap(whole) => block_on(rewrap(whole))?,
         Command::Retire(RetireArguments { id, whole }) => block_on(retire(&id, whole))?,
+        Command::Passphrase(arguments) => change_passphrase(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn opened(place: &Place) -> Result<StateDir> {
+    StateDir::open(&place.state_dir()?, &place.sources()?)
+}
+
+fn change_passphrase(arguments: PassphraseArguments) -> Result<()> {
+    let PassphraseArguments { new_passphrase_fd, remove, place } = arguments;
+    let (directory, sources) = (place.state_dir()?, place.sources()?);
+    // A wrong one is told before another is asked for.
+    sources.keys(&directory)?;
+    let new = match (remove, new_passphrase_fd) {
+        (true, _) => None,
+        (false, Some(given)) => Some(given.0),
+        (false, None) => Some(passphrase::asked_for_new()?),
+    };
+    let file = StateDir::change_passphrase(&directory, &sources, new.as_deref())?;
+    let file = file.display();
+    match (new, sources.passphrase) {
+        (Some(_), None) => line(&format!(
+            "{file} is wrapped by the passphrase: without both nobody reads the store. Until now the keys were plain on this \
+             disk, which may have kept that, as backups may: `strongroom key new`, `use`, `rewrap` and `retire` exchange them"
+        )),
+        (Some(_), Some(_)) => {
+            line(&format!("{file} is wrapped by the new passphrase; copies of the file still open by the old one"))
+        }
+        (None, _) => line(&format!("{file} is not wrapped any more: whoever reads it has the keys")),
+    }
 }
 
 fn new(state: &StateDir) -> Result<()> {
@@ -87,7 +134,7 @@ fn new(state: &StateDir) -> Result<()> {
     line(&format!(
         "{id} is in {} and opens what is sealed by it. Copy that file to a safe place, and to every other instance on this \
          store; then `strongroom key use {id}` on each",
-        state.master_key_path().display()
+        state.master_key_place()
     ))
 }
 
@@ -158,7 +205,7 @@ async fn rewrapped(setup: &Setup) -> Result<u64> {
 async fn retire(id: &str, whole: Whole) -> Result<()> {
     let (mut setup, projects) = whole.open().await?;
     let before = setup.state.keys()?.setting();
-    setup.state.keys()?.remove(id)?;
+    Keys::clone(&*setup.state.keys()?).remove(id)?;
     let rest = OLD_CALLS_END.saturating_sub(setup.state.keys_age()?);
     if !rest.is_zero() {
         line(&format!("the keys were changed just now: waiting {} s for calls that began before", rest.as_secs() + 1))?;

@@ -20,6 +20,10 @@ pub struct InitArguments {
     #[arg(long, value_name = "256-65536")]
     node_bytes: Option<u32>,
 
+    /// Ask for a passphrase, by which the master key is wrapped from the beginning
+    #[arg(long)]
+    passphrase: bool,
+
     #[command(flatten)]
     common: Common,
 }
@@ -33,7 +37,8 @@ pub struct ResetArguments {
     common: Common,
 }
 
-pub fn init(arguments: InitArguments) -> Result<ExitCode> {
+pub fn init(mut arguments: InitArguments) -> Result<ExitCode> {
+    arguments.common.place.wrap_new = arguments.passphrase;
     let (made, place) = block_on(async {
         let begin = if arguments.force { Begin::OverLoss } else { Begin::IfNew };
         let mut setup = arguments.common.open_or(begin, false).await?;

@@ -12,6 +12,7 @@ mod log;
 mod maintain;
 mod mcp;
 mod output;
+mod passphrase;
 mod rollback;
 mod serve;
 mod session;
@@ -20,12 +21,13 @@ mod stop;
 mod supply;
 mod token;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 use strongroom_host::keyvalue::StoreUrl;
-use strongroom_host::state::Sources;
+use strongroom_host::state::{KeyCommand, KeySource, Passphrase, Sources};
 use strongroom_host::{Result, StateDir};
 
 /// A credential vault for AI agents and browser automation.
@@ -99,6 +101,28 @@ struct Place {
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
+    /// Command that prints what a file of master keys holds, run once at the start instead of reading one; split into words
+    /// as a shell does, but run without one [default: $STRONGROOM_KEY_COMMAND, else none]
+    #[arg(long, value_name = "COMMAND")]
+    key_command: Option<String>,
+
+    /// File descriptor (3 or higher) with the passphrase of the master key's file on a line; without it the terminal is
+    /// asked. Where a key is made it is wrapped by that
+    #[arg(long, value_name = "NUMBER", value_parser = passphrase::given)]
+    passphrase_fd: Option<passphrase::Given>,
+
+    /// Whether the terminal may be asked for a passphrase.
+    #[arg(skip = true)]
+    may_ask: bool,
+
+    /// Whether a master key that is made shall be wrapped by a passphrase that is asked for.
+    #[arg(skip)]
+    wrap_new: bool,
+
+    /// As they were read first: a descriptor or a person gives a passphrase once.
+    #[arg(skip)]
+    read: OnceLock<Sources>,
+
     /// File of the tokens; the same for all instances on one store [default: $STRONGROOM_TOKENS_FILE, else tokens in the
     /// state directory]
     #[arg(long, value_name = "FILE")]
@@ -110,23 +134,62 @@ impl Place {
         self.state_dir.clone().map_or_else(StateDir::default_path, Ok)
     }
 
+    /// With all that is needed to read the keys.
     fn sources(&self) -> Result<Sources> {
+        if let Some(sources) = self.read.get() {
+            return Ok(sources.clone());
+        }
+        let mut sources = self.named()?;
+        if sources.passphrase.is_none() && self.may_ask {
+            sources.passphrase = self.asked(&sources)?;
+        }
+        Ok(self.read.get_or_init(|| sources).clone())
+    }
+
+    /// Without asking anybody.
+    fn named(&self) -> Result<Sources> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let text = |name| {
+            variable(name)
+                .map(|value| value.into_string().ok().with_context(|| format!("{name} is not UTF-8")))
+                .transpose()
+        };
         let file = |given: &Option<PathBuf>, name| given.clone().or_else(|| variable(name).map(PathBuf::from));
-        let store = match (&self.store, variable("STRONGROOM_STORE")) {
+        let store = match (&self.store, text("STRONGROOM_STORE")?) {
             (Some(url), _) => read_store_url(url)?,
-            (None, Some(url)) => read_store_url(url.to_str().context("STRONGROOM_STORE is not UTF-8")?)?,
+            (None, Some(url)) => read_store_url(&url)?,
             (None, None) => StoreUrl::default(),
         };
-        Ok(Sources {
-            store,
-            key_file: file(&self.key_file, "STRONGROOM_KEYS_FILE"),
-            tokens_file: file(&self.tokens_file, "STRONGROOM_TOKENS_FILE"),
-        })
+        let key_command =
+            self.key_command.clone().map_or_else(|| text("STRONGROOM_KEY_COMMAND"), |command| Ok(Some(command)))?;
+        let passphrase = self.passphrase_fd.clone().map(|given| given.0);
+        let keys = match (file(&self.key_file, "STRONGROOM_KEYS_FILE"), key_command) {
+            (None, None) => KeySource::Own,
+            (Some(file), None) => KeySource::File(file),
+            (None, Some(command)) => {
+                ensure!(passphrase.is_none(), "--passphrase-fd: what --key-command gives is not wrapped");
+                KeySource::Command(Arc::new(KeyCommand::parse(&command)?))
+            }
+            (Some(_), Some(_)) => bail!("--key-file and --key-command exclude each other, also as variables"),
+        };
+        Ok(Sources { store, keys, passphrase, tokens_file: file(&self.tokens_file, "STRONGROOM_TOKENS_FILE") })
     }
-}
 
-impl Place {
+    /// The passphrase, if there is one to ask for.
+    fn asked(&self, sources: &Sources) -> Result<Option<Arc<Passphrase>>> {
+        let directory = self.state_dir()?;
+        match sources.key_file(&directory) {
+            Some(file) if sources.are_keys_wrapped(&directory) => passphrase::asked(&file).map(Some),
+            Some(file) if self.wrap_new && !file.exists() && matches!(sources.keys, KeySource::Own) => {
+                passphrase::asked_for_new().map(Some)
+            }
+            _ if self.wrap_new => bail!(
+                "--passphrase is for a master key that is made now: `strongroom key passphrase` wraps one that is there"
+            ),
+            _ => Ok(None),
+        }
+    }
+
     /// The master keys, for a vault that is not there yet.
     fn keys_of_backup(&self) -> Result<String> {
         let keys = self.sources()?.keys(&self.state_dir()?);

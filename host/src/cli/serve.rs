@@ -178,7 +178,8 @@ fn greet(setup: &Setup, place: &Place) -> Result<()> {
     } else {
         line(&format!("  tokens      {}", setup.state.tokens_path().display()))?;
     }
-    line(&format!("  master key  {}", setup.state.master_key_path().display()))?;
+    let (keys, wrapped) = (setup.state.master_key_place(), setup.state.are_keys_wrapped());
+    line(&format!("  master key  {keys}{}", if wrapped { " (wrapped by a passphrase)" } else { "" }))?;
     if setup.state.is_store_remote() {
         line(&format!("  store       {}", setup.state.store_place()))?;
     }

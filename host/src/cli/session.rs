@@ -28,7 +28,7 @@ impl Session {
             setup.prepare().await?;
             setup.cache(DEFAULT_CACHE_BYTES);
             setup.services.config = Arc::new(OnBehalf { caller: self.caller.clone(), config: setup.config.clone() });
-            Ok(setup)
+            Ok::<_, anyhow::Error>(setup)
         };
         let setup = self.setup.get_or_try_init(open).await?;
         setup.look_back().await?;

@@ -143,8 +143,8 @@ impl Setup {
         };
         match code {
             ErrorCode::KeyMismatch | ErrorCode::KeyUnavailable => {
-                let path = self.state.master_key_path();
-                anyhow::anyhow!("{} is not the key that this store was written with: {message}", path.display())
+                let place = self.state.master_key_place();
+                anyhow::anyhow!("{place} is not the key that this store was written with: {message}")
             }
             ErrorCode::StorageUninitialised => {
                 anyhow::anyhow!(

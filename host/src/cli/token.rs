@@ -65,8 +65,9 @@ pub struct RevokeArguments {
 }
 
 impl Place {
-    pub(super) fn open(&self) -> Result<StateDir> {
-        StateDir::open(&self.state_dir()?, &self.sources()?)
+    /// For who needs no keys.
+    fn open(&self) -> Result<StateDir> {
+        StateDir::open(&self.state_dir()?, &self.named()?)
     }
 }
 

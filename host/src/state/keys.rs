@@ -1,21 +1,27 @@
 //! The master keys of a state directory, in the order of the setting `strongroom_keys`: the first seals, all open.
 
-use super::{StateDir, sources, trust};
+use super::key_command::KeyCommand;
+use super::passphrase::{self, Passphrase};
+use super::watched::Watched;
+use super::{KeySource, Sources, StateDir, sources, trust};
 use crate::Result;
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use base64ct::{Base64UrlUnpadded, Encoding};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use strongroom::seal::{Keyring, MASTER_KEY_BYTES};
+use zeroize::Zeroizing;
 
 /// Entries of the form `id:base64url-of-32-bytes`, at least one.
-pub struct Keys(Vec<String>);
+#[derive(Clone)]
+pub struct Keys(Vec<Zeroizing<String>>);
 
 impl Keys {
     /// The text of a file: entries with white space between them. No error quotes it.
     pub fn parse(text: &str) -> Result<Self> {
         Keyring::parse(text).map_err(|error| anyhow::anyhow!("{}", error.message()))?;
-        Ok(Self(text.split_ascii_whitespace().map(ToOwned::to_owned).collect()))
+        Ok(Self(text.split_ascii_whitespace().map(|entry| Zeroizing::new(entry.to_owned())).collect()))
     }
 
     /// A key of the system's randomness, and nothing else.
@@ -36,9 +42,10 @@ impl Keys {
         let number = |id: &str| id.strip_prefix('k').and_then(|number| number.parse::<u64>().ok());
         let highest = self.ids().filter_map(number).max().unwrap_or_default();
         let id = format!("k{}", highest + 1);
-        let mut key = [0; MASTER_KEY_BYTES];
-        getrandom::fill(&mut key).context("the system gave no random numbers")?;
-        self.0.push(format!("{id}:{}", Base64UrlUnpadded::encode_string(&key)));
+        let mut key = Zeroizing::new([0; MASTER_KEY_BYTES]);
+        getrandom::fill(key.as_mut_slice()).context("the system gave no random numbers")?;
+        let key = Zeroizing::new(Base64UrlUnpadded::encode_string(key.as_slice()));
+        self.0.push(Zeroizing::new(format!("{id}:{}", *key)));
         Ok(id)
     }
 
@@ -64,46 +71,103 @@ impl Keys {
 
     /// The setting.
     pub fn setting(&self) -> String {
-        self.0.join(" ")
+        self.joined(" ")
+    }
+
+    fn joined(&self, between: &str) -> String {
+        self.0.iter().map(|entry| entry.as_str()).collect::<Vec<_>>().join(between)
+    }
+}
+
+/// The master keys of a state directory, wherever they come from.
+pub(super) enum MasterKeys {
+    /// Read anew when a key is added, put first or retired.
+    File(Watched<Keys>),
+    /// As they were when they were needed first.
+    Command(Arc<KeyCommand>),
+}
+
+impl MasterKeys {
+    pub fn read(&self) -> Result<Arc<Keys>> {
+        match self {
+            Self::File(file) => file.read(),
+            Self::Command(command) => command.keys(),
+        }
     }
 }
 
 /// The keys of a file. Errors name the file.
-pub(super) fn read(path: &Path, is_named: bool) -> Result<Keys> {
-    let text = sources::read(path, is_named, trust::PRIVATE)?;
+pub(super) fn read(path: &Path, is_named: bool, passphrase: Option<&Passphrase>) -> Result<Keys> {
+    let text = sources::read(path, is_named, trust::PRIVATE)?.map(Zeroizing::new);
     let text = text.with_context(|| format!("{} is missing", path.display()))?;
-    Keys::parse(&text).with_context(|| format!("{} is damaged", path.display()))
+    let keys = match (passphrase::is_wrapped(&text), passphrase) {
+        (true, Some(passphrase)) => passphrase.unwrap(&text).and_then(|keys| Keys::parse(&keys)),
+        (true, None) => bail!("{} is wrapped by a passphrase: give it with --passphrase-fd", path.display()),
+        (false, Some(_)) => {
+            bail!("{} is not wrapped by a passphrase: `strongroom key passphrase` wraps it", path.display())
+        }
+        (false, None) => Keys::parse(&text).context("the master keys are damaged"),
+    };
+    keys.with_context(|| path.display().to_string())
 }
 
-pub(super) fn write(path: &Path, keys: &Keys) -> Result<()> {
-    trust::write(path, &format!("{}\n", keys.0.join("\n")))
+pub(super) fn write(path: &Path, keys: &Keys, passphrase: Option<&Passphrase>) -> Result<()> {
+    let mut text = Zeroizing::new(keys.joined("\n"));
+    match passphrase {
+        Some(passphrase) => trust::write(path, &passphrase.wrap(&text)?),
+        None => {
+            text.push('\n');
+            trust::write(path, &text)
+        }
+    }
+}
+
+/// Changes a file of keys; nobody else can at the same time.
+fn change<T>(directory: &Path, sources: &Sources, change: impl FnOnce(&mut Keys, &Path) -> Result<T>) -> Result<T> {
+    let path =
+        sources.key_file(directory).context("the master keys are those that --key-command gives: change them there")?;
+    // Where a symbolic link to it leads.
+    let path = path.canonicalize().with_context(|| format!("{} cannot be changed", path.display()))?;
+    let _lock = match sources.keys {
+        KeySource::Own => trust::lock(&directory.join("lock"))?,
+        _ => trust::lock(&path.with_extension("lock"))?,
+    };
+    let mut keys = read(&path, false, sources.passphrase.as_deref())?;
+    change(&mut keys, &path)
 }
 
 impl StateDir {
     /// The keys as they are now.
-    pub fn keys(&self) -> Result<Keys> {
-        read(&self.master_key_path(), self.sources.key_file.is_some())
+    pub fn keys(&self) -> Result<Arc<Keys>> {
+        self.keys.read()
     }
 
-    /// Changes the keys; nobody else can at the same time. Running servers use them from the next request on.
-    pub fn change_keys<T>(&self, change: impl FnOnce(&mut Keys) -> Result<T>) -> Result<T> {
-        let path = self.master_key_path();
-        // Where a symbolic link to it leads.
-        let path = path.canonicalize().with_context(|| format!("{} cannot be changed", path.display()))?;
-        let _lock = match self.sources.key_file {
-            None => trust::lock(&self.path.join("lock"))?,
-            Some(_) => trust::lock(&path.with_extension("lock"))?,
-        };
-        let mut keys = self.keys()?;
-        let value = change(&mut keys)?;
-        Keys::parse(&keys.setting())?;
-        write(&path, &keys)?;
-        Ok(value)
+    /// Changes the keys. Running servers use them from the next request on.
+    pub fn change_keys<T>(&self, changed: impl FnOnce(&mut Keys) -> Result<T>) -> Result<T> {
+        change(&self.path, &self.sources, |keys, path| {
+            let value = changed(keys)?;
+            Keys::parse(&keys.setting())?;
+            write(path, keys, self.sources.passphrase.as_deref())?;
+            Ok(value)
+        })
+    }
+
+    /// Wraps the keys by another passphrase than that of `sources`, or by none; the file they are in. Fails while anybody
+    /// uses the state directory, as running programs know the old one only.
+    pub fn change_passphrase(directory: &Path, sources: &Sources, new: Option<&Passphrase>) -> Result<PathBuf> {
+        let directory =
+            directory.canonicalize().with_context(|| format!("{} cannot be opened", directory.display()))?;
+        trust::check_directory(&directory)?;
+        let _alone = trust::take_alone(&directory)?;
+        change(&directory, sources, |keys, path| {
+            write(path, keys, new)?;
+            Ok(path.to_owned())
+        })
     }
 
     /// How long ago the keys were changed last.
     pub fn keys_age(&self) -> Result<Duration> {
-        let path = self.master_key_path();
+        let path = self.master_key_path()?;
         let changed = std::fs::metadata(&path).and_then(|metadata| metadata.modified());
         let changed = changed.with_context(|| format!("{} cannot be read", path.display()))?;
         // A file of the future was changed just now, by another clock.

@@ -2,7 +2,7 @@
 //!
 //! | file | mode | what it is |
 //! |---|---|---|
-//! | `master.key` | 0600 | the setting `strongroom_keys`; made once, changed by `strongroom key` |
+//! | `master.key` | 0600 | the setting `strongroom_keys`, or that wrapped by a passphrase; made once, changed by `strongroom key` |
 //! | `admin.token` | 0600 | the text of the first token, with all scopes; nothing reads it, so it can be moved away |
 //! | `agent.token` | 0600 | the text of the second, with `read` and `totp`; nothing reads it either |
 //! | `tokens` | 0600 | the entries of the setting `strongroom_tokens`, one on each line; only hashes |
@@ -15,12 +15,14 @@
 //! The directory itself is locked, too: shared by all who use it, alone by whoever begins anew over a loss.
 //!
 //! Several instances on a store of other machines have a directory each. Master key and tokens are then files that are the
-//! same for all ([`Sources`]), and are not made here.
+//! same for all ([`Sources`]), and are not made here. Master keys can also be given by a command ([`KeyCommand`]).
 //!
 //! The directory and the files must be ours, and nobody else's to write ([`trust`]).
 
 mod commits;
+mod key_command;
 mod keys;
+mod passphrase;
 mod settings;
 mod sources;
 mod store;
@@ -32,11 +34,15 @@ use crate::shell::quoted;
 use crate::token::{self, Entries, Entry, Grant, Restriction, Scopes};
 use anyhow::{Context, bail, ensure};
 pub use commits::Commit;
+pub use key_command::KeyCommand;
 pub use keys::Keys;
+use keys::MasterKeys;
+pub use passphrase::Passphrase;
 pub use settings::StateConfig;
 use settings::{ReadTokens, read_tokens};
-pub use sources::Sources;
+pub use sources::{KeySource, Sources};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use store::Known;
 use strongroom::access;
 use strongroom::seal::Project;
@@ -54,6 +60,7 @@ pub const BUCKET: &str = "default";
 pub struct StateDir {
     path: PathBuf,
     sources: Sources,
+    keys: Arc<MasterKeys>,
     known: Known,
     /// Whether a vault may be begun in a store that has none.
     may_begin: bool,
@@ -78,7 +85,7 @@ impl StateDir {
         let key = path.join("master.key");
         let has_store = match sources.store.directory(path) {
             Some(directory) => store::exists(directory),
-            None => sources.key_file.is_some() || Known::read(path)?.is_some(),
+            None => sources.keys.is_elsewhere() || Known::read(path)?.is_some(),
         };
         ensure!(
             key.exists() || has_store,
@@ -97,16 +104,27 @@ impl StateDir {
         trust::check_directory(&path)?;
         let in_use = trust::share(&path)?;
         let _lock = trust::lock(&path.join("lock"))?;
-        let has_key = sources.key_file.is_some() || path.join("master.key").exists();
+        let (is_file, is_given) = (path.join("master.key").exists(), matches!(sources.keys, KeySource::Command(_)));
+        ensure!(
+            !(is_file && is_given),
+            "{} is there, though --key-command gives the master keys: take away the one or the other",
+            path.join("master.key").display()
+        );
+        let has_key = sources.keys.is_elsewhere() || is_file;
         let known = Known::read(&path)?;
         let (known, is_new) = match sources.store.directory(&path) {
+            // A command that gives a key says nothing about whether there was a vault.
+            Some(directory) if is_given && known.is_none() && !store::exists(directory) => {
+                (Known::Beginning(Known::new_id()?), false)
+            }
             Some(directory) => known_of_file(&path, directory, has_key, known)?,
             None => known_of_others(&path, sources, has_key, known)?,
         };
         if is_new {
             known.write(&path)?;
         }
-        let state = Self { path, sources: sources.clone(), known, may_begin: true, _in_use: in_use, is_new };
+        let keys = Arc::new(sources.master_keys(&path));
+        let state = Self { path, sources: sources.clone(), keys, known, may_begin: true, _in_use: in_use, is_new };
         if is_new {
             state.make_master_key()?;
         }
@@ -119,7 +137,7 @@ impl StateDir {
     /// Like [`open_or_begin`](Self::open_or_begin), where the store was lost: whatever is there, or is made now, will do.
     /// Fails while anybody else uses the directory.
     pub fn open_over_loss(path: &Path, sources: &Sources) -> Result<Self> {
-        if sources.key_file.is_none() && !path.join("master.key").exists() {
+        if !sources.keys.is_elsewhere() && !path.join("master.key").exists() {
             return Self::open_or_begin(path, sources);
         }
         trust::create_directory(path)?;
@@ -132,7 +150,9 @@ impl StateDir {
         if is_gone {
             known.write(&path)?;
         }
-        let state = Self { path, sources: sources.clone(), known, may_begin: true, _in_use: in_use, is_new: false };
+        let keys = Arc::new(sources.master_keys(&path));
+        let state =
+            Self { path, sources: sources.clone(), keys, known, may_begin: true, _in_use: in_use, is_new: false };
         if is_key_alone {
             state.provide_first_tokens()?;
         }
@@ -145,8 +165,22 @@ impl StateDir {
         &self.path
     }
 
-    pub fn master_key_path(&self) -> PathBuf {
-        self.sources.key_file.clone().unwrap_or_else(|| self.path.join("master.key"))
+    /// The file of the master keys. An error if they are in none.
+    pub fn master_key_path(&self) -> Result<PathBuf> {
+        self.sources.key_file(&self.path).context("the master keys are those that --key-command gives, and in no file")
+    }
+
+    /// Where the master keys are, as messages name it.
+    pub fn master_key_place(&self) -> String {
+        match self.sources.key_file(&self.path) {
+            Some(file) => file.display().to_string(),
+            None => "what --key-command gives".to_owned(),
+        }
+    }
+
+    /// Whether a passphrase is needed to read them.
+    pub fn are_keys_wrapped(&self) -> bool {
+        self.sources.passphrase.is_some()
     }
 
     /// Where the store is, as messages name it.
@@ -185,12 +219,12 @@ impl StateDir {
     /// The component's settings, for one project. Keys and tokens are read anew whenever their file has changed.
     pub fn config(&self, project: &str) -> Result<StateConfig> {
         ensure!(Project::parse(project).is_some(), "the project must be 1-64 letters, digits, `.`, `_` or `-`");
-        let keys = Watched::new(self.master_key_path(), self.sources.key_file.is_some(), keys::read);
-        keys.read()?;
-        let tokens = Watched::new(self.tokens_path(), !self.has_own_tokens(), ReadTokens::read);
+        self.keys.read()?;
+        let is_named = !self.has_own_tokens();
+        let tokens = Watched::new(self.tokens_path(), move |path| ReadTokens::read(path, is_named));
         tokens.read()?;
         let environment = settings::of_environment();
-        Ok(StateConfig { keys, project: project.to_owned(), tokens, environment })
+        Ok(StateConfig { keys: self.keys.clone(), project: project.to_owned(), tokens, environment })
     }
 
     /// The tokens as they are now.
@@ -220,7 +254,7 @@ impl StateDir {
     }
 
     fn make_master_key(&self) -> Result<()> {
-        keys::write(&self.master_key_path(), &Keys::first()?)
+        keys::write(&self.master_key_path()?, &Keys::first()?, self.sources.passphrase.as_deref())
     }
 
     /// Makes the first two tokens: one that can do everything, one for agents. Only where a vault begins, or where a key
@@ -273,7 +307,7 @@ fn known_of_others(path: &Path, sources: &Sources, has_key: bool, known: Option<
     Ok(match (has_key, known) {
         (true, Some(Known::Is(id))) => (Known::Is(id), false),
         // Whoever brings the key of a vault knows that there is one, or that there shall be one with this key.
-        (true, Some(Known::Beginning(id) | Known::Brought(id))) if sources.key_file.is_some() => {
+        (true, Some(Known::Beginning(id) | Known::Brought(id))) if sources.keys.is_elsewhere() => {
             (Known::Brought(id), false)
         }
         (true, Some(known)) => (known, false),

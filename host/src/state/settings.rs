@@ -1,7 +1,7 @@
 //! The settings of a component that runs on a state directory.
 
 use super::BUCKET;
-use super::keys::Keys;
+use super::keys::MasterKeys;
 use super::watched::Watched;
 use super::{sources, trust};
 use crate::Result;
@@ -12,14 +12,14 @@ use anyhow::Context;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use strongroom::access;
 use strongroom::settings;
 use strongroom::store::PERMANENT;
 
 /// See the module.
 pub struct StateConfig {
-    /// Read anew when a key is added, put first or retired.
-    pub(super) keys: Watched<Keys>,
+    pub(super) keys: Arc<MasterKeys>,
     pub(super) project: String,
     /// Read anew, so that a revoked token stops working at once.
     pub(super) tokens: Watched<ReadTokens>,

@@ -66,7 +66,7 @@ fn no_new_key_for_an_old_store() {
 fn files_open_to_others_and_damaged_ones_are_refused() {
     let directory = TempDir::new();
     let state = StateDir::open_or_begin(directory.path(), &Sources::default()).unwrap();
-    let key = state.master_key_path();
+    let key = state.master_key_path().unwrap();
     let content = fs::read_to_string(&key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
     let message = error(state.config("default"));

@@ -10,9 +10,7 @@ use std::time::SystemTime;
 /// What was last read of a file.
 pub(super) struct Watched<T> {
     path: PathBuf,
-    /// Whether it was named outright, and is not in the state directory.
-    is_named: bool,
-    parse: fn(&Path, bool) -> Result<T>,
+    read: Box<dyn Fn(&Path) -> Result<T> + Send + Sync>,
     last: Mutex<Option<(Stamp, Arc<T>)>>,
 }
 
@@ -20,13 +18,13 @@ pub(super) struct Watched<T> {
 type Stamp = (SystemTime, u64, u64);
 
 impl<T> Watched<T> {
-    pub fn new(path: PathBuf, is_named: bool, parse: fn(&Path, bool) -> Result<T>) -> Self {
-        Self { path, is_named, parse, last: Mutex::default() }
+    pub fn new(path: PathBuf, read: impl Fn(&Path) -> Result<T> + Send + Sync + 'static) -> Self {
+        Self { path, read: Box::new(read), last: Mutex::default() }
     }
 
     pub fn read(&self) -> Result<Arc<T>> {
         let Ok(stamp) = stamp(&self.path) else {
-            (self.parse)(&self.path, self.is_named)?;
+            (self.read)(&self.path)?;
             bail!("{} cannot be read", self.path.display());
         };
         let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -35,7 +33,7 @@ impl<T> Watched<T> {
         {
             return Ok(value.clone());
         }
-        let value = Arc::new((self.parse)(&self.path, self.is_named)?);
+        let value = Arc::new((self.read)(&self.path)?);
         *last = Some((stamp, value.clone()));
         Ok(value)
     }

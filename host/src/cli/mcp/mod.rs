@@ -58,7 +58,7 @@ pub struct Arguments {
     common: Common,
 }
 
-pub fn run(arguments: Arguments) -> Result<ExitCode> {
+pub fn run(mut arguments: Arguments) -> Result<ExitCode> {
     if let (Some(url), Some(file)) = (&arguments.url, &arguments.token_file) {
         let remote = Remote::open(url, file)?;
         return block_on(async {
@@ -74,6 +74,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let fills = fills.map(Arc::new);
     Project::parse(&arguments.common.project).context("--project must be 1-64 letters, digits, `.`, `_` or `-`")?;
     let grant = Grant { name: NAME.to_owned(), scopes, expiry: None, restriction: Restriction::NONE };
+    // Its terminal is the client's.
+    arguments.common.place.may_ask = false;
     let session = Session::new(arguments.common, &grant);
     // Clients keep what is said there: one line for each login, as the server's log has it.
     let _log = fills.as_ref().map(|_| Log::start(false, LogFormat::Text));
