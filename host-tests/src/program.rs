@@ -171,7 +171,7 @@ pub fn mcp_session() -> String {
             "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } }),
         json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
         json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
-            "name": "find_credentials", "arguments": { "action": "list" } } }),
+            "name": "manage_credentials", "arguments": { "action": "list" } } }),
     ];
     messages.map(|message| format!("{message}\n")).concat()
 }

@@ -212,14 +212,14 @@ fn what_is_not_remembered_is_no_alarm_and_what_is_damaged_is_one() {
     let good = fs::read_to_string(&commits).unwrap();
     assert!(good.starts_with("default 2 ") && good.lines().count() == 1, "{good}");
     fs::remove_file(&commits).unwrap();
-    assert!(succeeds(&refusing, &["verify"]).stderr.is_empty());
+    assert!(succeeds(&refusing, &["audit"]).stderr.is_empty());
     assert_eq!(fs::read_to_string(&commits).unwrap(), good);
     for damaged in ["default", "default x 00", "default 2 xyz", "default 2 00 00", "\u{0}"] {
         fs::write(&commits, damaged).unwrap();
-        let output = refusing.run(&["verify"]);
+        let output = refusing.run(&["audit"]);
         assert!(output.code == Some(1) && output.stderr.contains("commits is damaged"), "{output:?}");
         assert_eq!(fs::read_to_string(&commits).unwrap(), damaged, "left for who looks into it");
-        let output = succeeds(&program, &["verify"]);
+        let output = succeeds(&program, &["audit"]);
         assert!(output.stderr.contains("commits is damaged"), "{output:?}");
         assert_eq!(fs::read_to_string(&commits).unwrap(), good);
     }
@@ -248,13 +248,14 @@ fn two_servers_on_one_directory_raise_no_false_alarm() {
         assert!(status.success() && told(&output.stderr) == 0, "{output:?}");
     }
     let commits = fs::read_to_string(program.state().join("commits")).unwrap();
-    assert!(commits.starts_with("default 69 "), "all of them: {commits}");
+    let number: u64 = commits.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(number > 60 + 8, "what the last one saw at its end: {commits}");
 }
 
 /// What an embedder does that remembers commits elsewhere.
 #[test]
 fn an_embedder_can_tell() {
-    let vault = Vault::new(World::Vault);
+    let vault = Vault::new(World::Edge);
     assert!(vault.progress(None).unwrap().0.is_none());
     let create = |name| vault.create(&new_credential(name, "example.com", &[("password", "p")])).unwrap();
     create("a");
