@@ -5,7 +5,7 @@ use super::output::line;
 use super::passphrase;
 use super::setup::{Failure, Setup, answer, block_on};
 use super::{Common, Place};
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -108,6 +108,7 @@ fn opened(place: &Place) -> Result<StateDir> {
 fn change_passphrase(arguments: PassphraseArguments) -> Result<()> {
     let PassphraseArguments { new_passphrase_fd, remove, place } = arguments;
     let (directory, sources) = (place.state_dir()?, place.sources()?);
+    sources.key_file(&directory).context("the master keys are those that --key-command gives: no file is wrapped")?;
     // A wrong one is told before another is asked for.
     sources.keys(&directory)?;
     let new = match (remove, new_passphrase_fd) {

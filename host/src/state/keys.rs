@@ -100,15 +100,16 @@ impl MasterKeys {
 pub(super) fn read(path: &Path, is_named: bool, passphrase: Option<&Passphrase>) -> Result<Keys> {
     let text = sources::read(path, is_named, trust::PRIVATE)?.map(Zeroizing::new);
     let text = text.with_context(|| format!("{} is missing", path.display()))?;
-    let keys = match (passphrase::is_wrapped(&text), passphrase) {
-        (true, Some(passphrase)) => passphrase.unwrap(&text).and_then(|keys| Keys::parse(&keys)),
-        (true, None) => bail!("{} is wrapped by a passphrase: give it with --passphrase-fd", path.display()),
-        (false, Some(_)) => {
-            bail!("{} is not wrapped by a passphrase: `strongroom key passphrase` wraps it", path.display())
+    let place = path.display();
+    match (passphrase::is_wrapped(&text), passphrase) {
+        (true, Some(passphrase)) => {
+            let keys = passphrase.unwrap(&text).and_then(|keys| Keys::parse(&keys));
+            keys.with_context(|| place.to_string())
         }
-        (false, None) => Keys::parse(&text).context("the master keys are damaged"),
-    };
-    keys.with_context(|| path.display().to_string())
+        (true, None) => bail!("{place} is wrapped by a passphrase: give it with --passphrase-fd"),
+        (false, Some(_)) => bail!("{place} is not wrapped by a passphrase: `strongroom key passphrase` wraps it"),
+        (false, None) => Keys::parse(&text).with_context(|| format!("{place} is damaged")),
+    }
 }
 
 pub(super) fn write(path: &Path, keys: &Keys, passphrase: Option<&Passphrase>) -> Result<()> {
