@@ -2,6 +2,7 @@
 
 use super::indexes::{domain_prefix, is_allowed};
 use super::named::Named;
+use super::sought::Sought;
 use super::stored::Stored;
 use super::{CredentialView, Vault, trash};
 use crate::access::Restriction;
@@ -53,7 +54,7 @@ pub struct Page {
 struct Filter {
     domain: Option<Domain>,
     /// In lower case.
-    text: Option<String>,
+    text: Option<Sought>,
     /// The hosts whose credentials may be released to the page; `None`: any.
     released: Option<Vec<Domain>>,
 }
@@ -69,7 +70,7 @@ pub fn list(vault: &Vault<'_>, query: &ListQuery) -> Result<Page> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let filter = Filter {
         domain: given(&query.domain).map(|text| Domain::parse(&text)).transpose()?,
-        text: given(&query.query).map(|text| text.to_lowercase()),
+        text: given(&query.query).map(|text| Sought::new(&text)),
         released: given(&query.origin).map(|origin| vault.origin(&origin)).transpose()?.map(|page| page.domains()),
     };
     let place = match (query.deleted, query.archived) {
@@ -204,11 +205,11 @@ impl Filter {
     }
 
     fn wants(&self, vault: &Vault<'_>, stored: &Stored) -> bool {
-        let is_text = |text: &String| {
-            contains(stored.name.as_str(), text)
-                || stored.hosts().any(|host| host.as_str().contains(text.as_str()))
-                || stored.description.as_ref().is_some_and(|description| contains(description.as_str(), text))
-                || stored.id.to_text() == *text
+        let is_text = |text: &Sought| {
+            text.is_in(stored.name.as_str())
+                || stored.hosts().any(|host| text.is_in(host.as_str()))
+                || stored.description.as_ref().is_some_and(|description| text.is_in(description.as_str()))
+                || text.is_id(stored.id)
         };
         is_allowed(&vault.principal.restriction, stored)
             && self.domain.as_ref().is_none_or(|domain| stored.hosts().any(|host| host == domain))
@@ -223,23 +224,18 @@ enum Candidates {
     Ids(BTreeSet<CredentialId>),
 }
 
-/// `text` is in lower case.
-fn contains(value: &str, text: &str) -> bool {
-    value.to_lowercase().contains(text)
-}
-
 /// The ids of the page and one more, out of all credentials that are searched in the compact index of names: the oldest
 /// ones that match, but for those of earlier pages.
-fn search(vault: &Vault<'_>, text: &str, page: PageRequest) -> Result<BTreeSet<CredentialId>> {
+fn search(vault: &Vault<'_>, text: &Sought, page: PageRequest) -> Result<BTreeSet<CredentialId>> {
     let wanted = (page.offset as usize).saturating_add(page.limit).saturating_add(1);
     let mut ids = BTreeSet::new();
     vault.catalog.walk(Index::Name, &[], &mut |entry| {
         let named = Named::of(entry)?;
         let name = core::str::from_utf8(&entry.key).unwrap_or_default();
-        let matches = contains(name, text)
-            || named.hosts.iter().any(|host| host.contains(text))
-            || named.description.as_deref().is_some_and(|description| contains(description, text))
-            || named.id.to_text() == text;
+        let matches = text.is_in(name)
+            || named.hosts.iter().any(|host| text.is_in(host))
+            || named.description.as_deref().is_some_and(|description| text.is_in(description))
+            || text.is_id(named.id);
         if matches && !named.is_archived {
             ids.insert(named.id);
             if ids.len() > wanted {

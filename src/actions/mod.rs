@@ -27,6 +27,7 @@ mod replace;
 mod reset_exclusive;
 mod restore;
 mod rewrap;
+mod sought;
 mod stamp;
 mod stored;
 mod supply;

@@ -5,6 +5,7 @@
 //! [`commit`]). The catalog knows keys, values and the records they own, nothing of credentials.
 
 mod backup;
+mod by_record;
 mod cell;
 mod claim;
 mod commit;

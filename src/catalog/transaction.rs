@@ -1,5 +1,6 @@
 //! Changing: a working copy of the indexes over one root, and the records it will publish.
 
+use super::by_record::ByRecord;
 use super::cell::CommitId;
 use super::fault::Fault;
 use super::index::{Index, PerIndex};
@@ -14,7 +15,6 @@ use super::tree::{self, Cached, Displaced, Editor, IsOver, Source};
 use crate::error::Result;
 use crate::seal::{Opened, Purpose};
 use crate::secret::SecretBytes;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -33,7 +33,7 @@ pub struct Transaction<'t> {
     /// Nodes that are in use no more, and records that belonged to no entry.
     superseded: Vec<RecordRef>,
     /// By how many entries more, or fewer, a record is owned than before: what moves from one to another is no garbage.
-    owners: BTreeMap<RecordRef, i32>,
+    owners: ByRecord<i32>,
     pending: Vec<(RecordRef, Pending)>,
     is_changed: bool,
     forgets_all: bool,
@@ -55,7 +55,7 @@ impl<'t> Transaction<'t> {
             root,
             tops: PerIndex::default(),
             superseded: Vec::new(),
-            owners: BTreeMap::new(),
+            owners: ByRecord::default(),
             pending: Vec::new(),
             is_changed: false,
             forgets_all: false,
@@ -199,10 +199,10 @@ impl<'t> Transaction<'t> {
     /// Writes all new records and returns the root that would publish them. What was written so far is in `written`
     /// even when this fails.
     pub(super) fn write(mut self, written: &mut Vec<RecordRef>) -> Result<Publication, Fault> {
-        self.superseded.extend(self.owners.iter().filter(|(_, more)| **more < 0).map(|(record, _)| record));
+        self.superseded.extend(self.owners.iter().filter(|(_, more)| *more < 0).map(|(record, _)| *record));
         for (record, content) in core::mem::take(&mut self.pending) {
             // What was added and replaced again is not worth writing.
-            if record.kind != Kind::Snapshot && self.owners.get(&record).is_none_or(|more| *more == 0) {
+            if record.kind != Kind::Snapshot && self.owners.get(record).is_none_or(|more| *more == 0) {
                 continue;
             }
             written.push(record);
@@ -284,7 +284,9 @@ impl<'t> Transaction<'t> {
 
     fn own(&mut self, entry: &Entry, more: i32) {
         for record in &entry.records {
-            *self.owners.entry(*record).or_default() += more;
+            if let Some(count) = self.owners.get_or_insert(*record, 0) {
+                *count += more;
+            }
         }
     }
 

@@ -1,13 +1,13 @@
 //! Lookups and changes in one index. Nodes are loaded from a [`Source`]; changed ones stay in memory as fresh children
 //! until the transaction writes them.
 
+use super::by_record::ByRecord;
 use super::fault::Fault;
 use super::leaf::{StoredLeaf, StoredNode};
 use super::node::{Child, Entry, Link, Node};
 use super::record::RecordRef;
 use crate::seal::Purpose;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -21,7 +21,7 @@ pub trait Source {
 /// Keeps nodes that were read, up to a number of them. A stored node never changes.
 pub struct Cached<'s> {
     source: &'s dyn Source,
-    nodes: RefCell<BTreeMap<RecordRef, Rc<StoredNode>>>,
+    nodes: RefCell<ByRecord<Rc<StoredNode>>>,
     nodes_max: usize,
 }
 
@@ -33,7 +33,7 @@ impl<'s> Cached<'s> {
 
 impl Source for Cached<'_> {
     fn node(&self, record: RecordRef) -> Result<Rc<StoredNode>, Fault> {
-        if let Some(node) = self.nodes.borrow().get(&record) {
+        if let Some(node) = self.nodes.borrow().get(record) {
             return Ok(node.clone());
         }
         let node = self.source.node(record)?;
@@ -42,7 +42,7 @@ impl Source for Cached<'_> {
         if nodes.len() >= self.nodes_max {
             nodes.clear();
         }
-        nodes.insert(record, node.clone());
+        nodes.get_or_insert(record, node.clone());
         Ok(node)
     }
 }
