@@ -18,6 +18,8 @@ pub mod fuzzing;
 #[cfg(feature = "edge")]
 pub mod http;
 pub mod json;
+#[cfg(any(not(target_arch = "wasm32"), feature = "kernels"))]
+pub mod kernels;
 pub mod manage;
 pub mod origin;
 pub mod platform;

@@ -81,7 +81,7 @@ pub fn parse_list<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<TokenE
 ///
 /// Errors: [`Code::Misconfigured`], naming the entry that is ill-formed by its number.
 pub fn find(setting: &str, presented: &str, now: Timestamp) -> Result<Option<TokenEntry>> {
-    let mut entries = parse_list(setting.split_whitespace()).map_err(|(number, rule)| {
+    let mut entries = parse_list(setting.split_ascii_whitespace()).map_err(|(number, rule)| {
         Error::new(Code::Misconfigured, format!("strongroom_tokens: entry {number} {rule}"))
     })?;
     let digest = hash(presented);
@@ -96,13 +96,25 @@ pub fn find(setting: &str, presented: &str, now: Timestamp) -> Result<Option<Tok
 }
 
 fn unhex(text: &str) -> Option<[u8; HASH_BYTES]> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let pairs: &[[u8; 2]; HASH_BYTES] = pairs.try_into().ok().filter(|_| rest.is_empty())?;
     let mut bytes = [0; HASH_BYTES];
-    let mut digits = text.chars().map(|digit| digit.to_digit(16));
-    for byte in &mut bytes {
-        let (high, low) = (digits.next()??, digits.next()??);
-        *byte = (high << 4 | low) as u8;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
     }
-    digits.next().is_none().then_some(bytes)
+    Some(bytes)
+}
+
+/// By arithmetic: this is done for each entry at each request.
+#[inline(always)]
+fn digit(digit: u8) -> Option<u8> {
+    let decimal = digit.wrapping_sub(b'0');
+    let letter = (digit | 0x20).wrapping_sub(b'a');
+    match (decimal, letter) {
+        (0..10, _) => Some(decimal),
+        (_, 0..6) => Some(letter + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub use fault::Fault;
 pub use index::{Index, PerIndex};
 pub use init::InitOptions;
 pub use node::Entry;
+#[cfg(any(not(target_arch = "wasm32"), feature = "kernels"))]
+pub(crate) use node::Node;
 pub use pin::{PinId, Pinned};
 pub use progress::{Commit, Standing};
 pub use record::{KeySpace, Kind, RecordRef, is_written_once};

@@ -57,6 +57,18 @@ pub fn build(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Builds the kernels that `bench wasm` compares with native code, as a plain module, into `target/worlds`.
+pub fn build_kernels() -> Result<()> {
+    ensure_wasm_target()?;
+    step("building the kernels");
+    let world = World { name: "kernels", features: "atomics,kernels" };
+    Command::cargo(["rustc", "--profile", "component", "--crate-type", "cdylib"])
+        .args(world.arguments())
+        .args(["--", "-C", "link-arg=--skip-wit-component"])
+        .run()?;
+    copy_if_different(&root().join("target/wasm32-wasip2/component/strongroom.wasm"), &world.path())
+}
+
 pub fn build_all() -> Result<()> {
     WORLDS.iter().try_for_each(build)
 }

@@ -93,6 +93,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
             .run()
         }
         ("bench", _) => {
+            component::build_kernels()?;
             component::build(&component::EDGE)?;
             build_host()?;
             Command::new(root().join("target/release/bench")).args(arguments).run()

@@ -8,6 +8,7 @@
 
 mod engines;
 mod serve;
+mod wasm;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -31,12 +32,14 @@ const NODE_BYTES: [u32; 5] = [2048, 4096, 6144, 8192, 16_384];
 const BUCKET: &str = "default";
 
 const HELP: &str = "\
-bench                     everything but `variants` and `engines` (some minutes)
+bench                     `nodes`, `million` and `growth` (some minutes)
 bench growth              time of a create at 10^2 and at 10^5 credentials
 bench nodes               node sizes
 bench million             operations, bytes and times at 10^6 credentials (3 GB of memory)
 bench serve FILE DIRECTORY
                           serves any component with the exports that the server looks for, on a vault that was begun; logs nothing
+bench sizes [MOST]        calls at 10^2 to 10^6 credentials, relative to 10^2 (3 GB of memory at 10^6)
+bench wasm                what computes in a request, beside native code; how long an instance takes to make
 bench engines             throughput on SQLite, PostgreSQL and etcd, beside that of the engines themselves
 bench variants FILE...    several builds of the component against each other";
 
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         "growth" => return growth(&edge),
         "nodes" => nodes(&edge),
         "million" => million(&edge),
+        "sizes" => sizes(&edge, files.first().map_or(1_000_000, |most| most.parse().expect("a number"))),
+        "wasm" => compare_with_native(&edge),
         "engines" => engines::run(),
         "variants" => variants(files),
         "serve" if files.len() == 2 => serve::run(&files[0], &files[1]),
@@ -132,6 +137,26 @@ impl Caller {
         start.elapsed()
     }
 
+    /// An instance by itself.
+    fn instance(&self) -> Duration {
+        let start = Instant::now();
+        self.runtime.block_on(async { drop(self.component.vault(&self.services).await.unwrap()) });
+        start.elapsed()
+    }
+
+    fn id(&self, name: &str) -> String {
+        self.runtime.block_on(async {
+            let mut instance = self.component.vault(&self.services).await.unwrap();
+            let credentials = instance.exports.strongroom_vault_credentials();
+            credentials.call_get(instance.store.call(), name).await.unwrap().unwrap().id
+        })
+    }
+
+    fn by_origin(&self, origin: &str) -> Duration {
+        let query = ListQuery { origin: Some(origin.into()), limit: Some(20), ..everything() };
+        self.time(async |i| i.exports.strongroom_vault_credentials().call_list(i.store.call(), &query).await)
+    }
+
     fn get(&self, name: &str) -> Duration {
         self.time(async |i| i.exports.strongroom_vault_credentials().call_get(i.store.call(), name).await)
     }
@@ -172,7 +197,8 @@ fn medians<const N: usize>(rounds: u64, mut call: impl FnMut(usize, u64) -> Dura
 }
 
 fn micros(time: Duration) -> String {
-    format!("{:.0} µs", time.as_secs_f64() * 1e6)
+    let micros = time.as_secs_f64() * 1e6;
+    if micros < 100.0 { format!("{micros:.1} µs") } else { format!("{micros:.0} µs") }
 }
 
 fn ratio(time: Duration, floor: Duration) -> String {
@@ -364,6 +390,68 @@ fn million(component: &Component) {
         Ok(step.map(|step| step.next))
     });
     println!("sweep: {:.0?}, {} MiB of linear memory.", start.elapsed(), bytes >> 20);
+}
+
+/// What computes in a request beside native code, and what an instance takes of a call.
+fn compare_with_native(component: &Component) {
+    wasm::kernels();
+    let (_store, caller) = in_memory(component, 1000, None);
+    let by_name = sample(0).name;
+    let [made, refused, called] = medians::<3>(10 * ROUNDS, |at, _| match at {
+        0 => caller.instance(),
+        1 => caller.nothing(),
+        _ => caller.code(&by_name),
+    });
+    println!("\n| an instance made and dropped | and refused at once | and a code by name | share of the instance |");
+    println!("|---|---|---|---|");
+    println!("| {} | {} | {} | {} |", micros(made), micros(refused), micros(called), ratio(made, called));
+}
+
+/// Each call in vaults of growing size, in turns.
+fn sizes(component: &Component, most: u64) {
+    println!("\n## Calls by size of the vault\n");
+    let sizes: Vec<u64> = [100, 1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size <= most).collect();
+    let vaults: Vec<_> = sizes
+        .iter()
+        .map(|&size| {
+            let (store, caller) = in_memory(component, size, None);
+            let ids: Vec<String> = (0..ROUNDS).map(|round| caller.id(&with_secret(round, size))).collect();
+            (size, store, caller, ids)
+        })
+        .collect();
+    type Call = (&'static str, u64, fn(&Caller, u64, u64, &str) -> Duration);
+    let calls: [Call; 6] = [
+        ("code by id", ROUNDS, |caller, _, _, id| caller.code(id)),
+        ("code by name", ROUNDS, |caller, size, round, _| caller.code(&with_secret(round, size))),
+        ("get by id", ROUNDS, |caller, _, _, id| caller.get(id)),
+        ("page of 20", ROUNDS, |caller, size, round, _| caller.list(None, None, 20, scattered(round, size))),
+        ("page of 20 by origin", ROUNDS, |caller, _, _, _| caller.by_origin(&format!("https://{SAMPLE_DOMAIN}"))),
+        ("search without matches", 3, |caller, _, _, _| caller.list(None, Some("no such text"), 20, 0)),
+    ];
+    println!("| call | credentials | reads | bytes read | time | throughput relative to {} |", sizes[0]);
+    println!("|---|---|---|---|---|---|");
+    for (what, rounds, call) in calls {
+        let mut times = vec![Vec::new(); vaults.len()];
+        for round in 0..rounds {
+            for (times, (size, _, caller, ids)) in times.iter_mut().zip(&vaults) {
+                times.push(call(caller, *size, round, &ids[round as usize]));
+            }
+        }
+        let mut first = None;
+        for (mut times, (size, store, caller, ids)) in times.into_iter().zip(&vaults) {
+            let counts = Counted::new(store, 1, |round| _ = call(caller, *size, round, &ids[0]));
+            times.sort_unstable();
+            let time = times[times.len() / 2];
+            let relative = ratio(*first.get_or_insert(time), time);
+            let (reads, bytes) = (counts.of(Counts::reads), counts.of(|counts| counts.bytes_read));
+            println!("| {what} | {size} | {reads} | {bytes} | {} | {relative} |", micros(time));
+        }
+    }
+}
+
+/// The name of a credential that has a TOTP secret.
+fn with_secret(round: u64, size: u64) -> String {
+    sample(scattered(round, size) / 3 * 3).name
 }
 
 /// Several builds, each with the same vault of 10^4 credentials in memory.
