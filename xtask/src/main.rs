@@ -93,7 +93,9 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
             .run()
         }
         ("bench", _) => {
-            component::build_kernels()?;
+            if words.first() == Some(&"wasm") {
+                component::build_kernels()?;
+            }
             component::build(&component::EDGE)?;
             build_host()?;
             Command::new(root().join("target/release/bench")).args(arguments).run()
