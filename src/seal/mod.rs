@@ -210,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn lists_that_read_alike_are_bound_differently() {
+        let bytes = length_prefixed(&[b"ab", b"c"]);
+        assert_eq!(bytes, b"\x02\0\0\0\0\0\0\0ab\x01\0\0\0\0\0\0\0c");
+        assert_ne!(bytes, length_prefixed(&[b"a", b"bc"]));
+        let hash = |parts: &[&[u8]]| sealer(&format!("k1:{KEY_A}"), "p").keyed_hashes(parts).unwrap();
+        assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
+    }
+
+    #[test]
     fn opens_what_it_sealed_and_shows_nothing() {
         let sealer = sealer(&format!("k1:{KEY_A}"), "p");
         let envelope = sealed(&sealer);
