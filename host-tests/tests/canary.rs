@@ -1,7 +1,8 @@
 //! SECURITY.md: no secret in any byte that leaves, and no name or domain in the store.
 //!
 //! Canaries stand in every field that a caller fills. Then everything that was written or said is searched for them, also
-//! in the encodings that a secret could hide in: the database and its log, key names, answers, and what the server prints.
+//! in the encodings that a secret could hide in: the database and its log, key names, a backup, answers of each face, the
+//! audit, metrics, what commands print, and what the server logs in either form. The same in memory is in `memory.rs`.
 
 use serde_json::{Value, json};
 use std::fs;
@@ -100,6 +101,7 @@ fn exercise(server: &Server, program: &Program) {
     assert_output(&program.run(&["verify"]), Some(0));
 
     exercise_mcp(server, program, METADATA[1]);
+    exercise_upkeep(server, program, METADATA[1]);
 
     // Supply is where values leave: they do, here and nowhere else.
     let supplied = client.post(&format!("{path}/supply"), &json!({"origin": format!("https://{}", METADATA[2])}));
@@ -234,6 +236,73 @@ fn exercise_mcp(server: &Server, program: &Program, known: &str) {
     assert!(count("\"isError\":true") > 400 && count("\"isError\":false") > good.len(), "{}", output.stdout.len());
 }
 
+/// What operators ask for, over REST and by commands: versions, the audit, walks over the store, metrics, keys, tokens.
+fn exercise_upkeep(server: &Server, program: &Program, known: &str) {
+    let client = server.client();
+    let (path, secret) = (format!("/credentials/{known}"), SECRETS[0]);
+    for (route, status) in [
+        ("/health", 200),
+        ("/health?deep=true", 200),
+        ("/openapi.json", 200),
+        ("/metrics", 200),
+        ("/audit", 200),
+        (&format!("/audit?token={secret}"), 200),
+        (&format!("/audit?credential={secret}"), 400),
+        (&format!("/audit?cursor={secret}"), 400),
+        (&format!("/audit?limit={secret}"), 400),
+        (&format!("/audit?since={secret}"), 400),
+        (&format!("{path}/versions"), 200),
+        (&format!("/credentials/{secret}/versions"), 404),
+        (&format!("{path}/totp-code?min_valid_seconds={secret}"), 400),
+        (&format!("{path}/{secret}"), 404),
+    ] {
+        let answer = searched(client.get(route));
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(!answer.body.is_empty());
+    }
+    // A version to go back to: the name of the first one is another's by now.
+    assert_eq!(searched(client.patch(&path, &json!({"description": "of now"}))).status, 200);
+    let audit = client.get("/audit").body;
+    assert!(audit.contains("\"create\"") && audit.contains("\"update\""), "{audit}");
+    for (route, body, status) in [
+        (format!("{path}/restore"), json!({"version": 2}), 200),
+        (format!("{path}/restore"), json!({"version": secret}), 400),
+        (format!("{path}/restore"), json!({secret: [secret]}), 400),
+        (format!("{path}/reset-exclusive"), json!({}), 200),
+        (format!("{path}/fill"), json!({"browser": secret}), 400),
+        ("/maintenance/verify".to_owned(), json!({}), 200),
+        ("/maintenance/verify".to_owned(), json!({"cursor": secret}), 400),
+        ("/maintenance/sweep".to_owned(), json!({}), 200),
+        ("/maintenance/sweep".to_owned(), json!({"cursor": [secret]}), 400),
+        ("/maintenance/rewrap".to_owned(), json!({}), 200),
+        ("/maintenance/rewrap".to_owned(), json!({"cursor": secret}), 400),
+    ] {
+        let answer = searched(client.post(&route, &body));
+        assert!(answer.status == status || status == 400 && answer.status > 400, "{route}: {answer:?}");
+    }
+    assert_eq!(searched(client.delete(&format!("{path}?purge={secret}"))).status, 400);
+    for (arguments, code) in [
+        (&["history", known][..], 0),
+        (&["history"], 0),
+        (&["history", secret], 1),
+        (&["restore", secret, "--version", "1"], 1),
+        (&["purge", secret], 1),
+        (&["audit"], 0),
+        (&["audit", "--token", secret], 0),
+        (&["key", "list"], 0),
+        (&["token", "list"], 0),
+        (&["reset-exclusive", known], 0),
+        (&["reset-exclusive", secret], 1),
+        (&["sweep"], 0),
+        (&["supply", known, "--origin", &format!("https://{secret}.example"), "--exec", "true"], 1),
+    ] {
+        let output = program.run(arguments);
+        let shown = format!("{}{}", output.stdout, output.stderr);
+        assert_absent(&format!("the output of {arguments:?}"), shown.as_bytes(), &secrets());
+        assert_eq!(output.code, Some(code), "{arguments:?}: {}", output.stderr);
+    }
+}
+
 #[track_caller]
 fn assert_output(output: &Output, code: Option<i32>) {
     assert_eq!(output.code, code, "{}", output.stderr);
@@ -258,12 +327,15 @@ fn search_files(directory: &Path, needles: &[&[u8]]) -> usize {
 #[test]
 fn no_secret_leaves_and_no_name_is_stored() {
     let directory = TempDir::new();
-    let program = Program::on(directory.path());
+    // No variable makes it log more: what libraries log can hold headers.
+    let program = Program::on(directory.path()).with("RUST_LOG", "trace");
     let server = program.serve();
     // Whoever reads keeps the log of the database from being emptied.
     let reader = rusqlite::Connection::open(directory.path().join("sqlite_key_value.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM spin_key_value").unwrap();
     exercise(&server, &program);
+    let backup = TempDir::new();
+    assert_output(&program.run(&["backup", backup.path().join("backup").to_str().unwrap()]), Some(0));
 
     let mut needles = secrets();
     needles.extend(METADATA.iter().map(|text| text.as_bytes()));
@@ -275,6 +347,7 @@ fn no_secret_leaves_and_no_name_is_stored() {
     );
     let files = search_files(directory.path(), &needles);
     assert!(files >= 6, "only {files} files");
+    assert_eq!(search_files(backup.path(), &needles), 1);
     let token = server.admin_token();
     drop(reader);
     let (status, output) = server.stop();
@@ -287,8 +360,72 @@ fn no_secret_leaves_and_no_name_is_stored() {
     assert_absent("the server's output", printed.as_bytes(), &[token.as_bytes()]);
     let key = fs::read_to_string(directory.path().join("master.key")).unwrap();
     let key = key.trim().split_once(':').unwrap().1;
+    let copy = fs::read(backup.path().join("backup")).unwrap();
+    assert!(copy.len() > 10_000);
+    assert_absent("the backup", &copy, &[key.as_bytes(), token.as_bytes()]);
     assert_absent("the server's output", printed.as_bytes(), &[key.as_bytes()]);
     assert_absent("the database", &fs::read(&database).unwrap(), &[key.as_bytes(), token.as_bytes()]);
+}
+
+/// The other form of the log.
+#[test]
+fn no_secret_is_in_a_log_of_json() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path()).with("RUST_LOG", "trace");
+    let server = program.serve_with(&["--log-format", "json"]);
+    exercise(&server, &program);
+    let token = server.admin_token();
+    let (_, output) = server.stop();
+    let printed = format!("{}{}", output.stdout, output.stderr);
+    let lines = output.stderr.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count();
+    assert!(lines > 500, "{lines} lines");
+    let mut needles = secrets();
+    needles.extend(METADATA.iter().map(|text| text.as_bytes()));
+    needles.push(token.as_bytes());
+    assert_absent("the server's output", printed.as_bytes(), &needles);
+}
+
+/// The searches find a secret where one is put: in an answer of each face, in a log, in the output of a command, in a file.
+#[test]
+fn a_planted_secret_is_found() {
+    let directory = TempDir::new();
+    let program = Program::on(directory.path());
+    let server = program.serve();
+    let client = server.client();
+    let is_found = |search: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(search)).is_err();
+    let new = json!({
+        "name": "planted", "domain": "example.com", "values": {"password": "x"}, "description": SECRETS[0],
+        "metadata": {"note": SEED},
+    });
+    assert_eq!(client.post("/credentials", &new).status, 201);
+    for path in ["/credentials", "/credentials/planted"] {
+        assert!(is_found(&|| drop(searched(client.get(path)))), "{path}");
+    }
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "manage_credentials", "arguments": {"action": "get", "id_or_name": "planted"}}});
+    assert!(is_found(&|| drop(searched(client.post("/mcp", &call)))));
+    let get = json!({"action": "get", "id_or_name": "planted"}).to_string();
+    assert!(is_found(&|| assert_output(&program.run_with_input(&["call", "-"], &get), Some(0))));
+
+    // The name of a token stands in the log and in the audit.
+    let made = program.run(&["token", "new", "--name", SECRETS[1], "--scopes", "read,write"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let changed = server.client_with(made.stdout.trim()).patch("/credentials/planted", &json!({"description": "y"}));
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert!(is_found(&|| drop(searched(client.get("/audit")))));
+    let log = server.log_with(SECRETS[1]);
+    assert!(is_found(&|| assert_absent("the log", log.as_bytes(), &secrets())));
+    assert!(is_found(&|| assert_output(&program.run(&["audit"]), Some(0))));
+
+    let files = TempDir::new();
+    let backup = files.path().join("backup");
+    assert_eq!(program.run(&["backup", backup.to_str().unwrap()]).code, Some(0));
+    assert_eq!(search_files(files.path(), &secrets()), 1);
+    let mut bytes = fs::read(&backup).unwrap();
+    let middle = bytes.len() / 2;
+    bytes.splice(middle..middle, SECRETS[2].bytes());
+    fs::write(&backup, bytes).unwrap();
+    assert!(is_found(&|| drop(search_files(files.path(), &secrets()))));
 }
 
 /// A search that finds nothing must be able to find something.
