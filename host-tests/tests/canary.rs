@@ -425,7 +425,7 @@ fn a_planted_secret_is_found() {
     let middle = bytes.len() / 2;
     bytes.splice(middle..middle, SECRETS[2].bytes());
     fs::write(&backup, bytes).unwrap();
-    assert!(is_found(&|| drop(search_files(files.path(), &secrets()))));
+    assert!(is_found(&|| _ = search_files(files.path(), &secrets())));
 }
 
 /// A search that finds nothing must be able to find something.
