@@ -211,7 +211,7 @@ fn named_files_of_key_and_tokens_are_used_and_never_made() {
     };
     let mine = StateDir::open_or_begin(&directory.path().join("mine"), &Sources::default()).unwrap();
     let read = |path: PathBuf| fs::read_to_string(path).unwrap();
-    let key_file = file("keys", &read(mine.master_key_path()));
+    let key_file = file("keys", &read(mine.master_key_path().unwrap()));
     let tokens_file = file("list", &read(mine.tokens_path()));
     let admin = read(mine.admin_token_path());
     // As an orchestrator mounts them.
@@ -222,7 +222,12 @@ fn named_files_of_key_and_tokens_are_used_and_never_made() {
         link
     };
     let store = StoreUrl::Sqlite(None);
-    let sources = Sources { store, key_file: Some(key_file.clone()), tokens_file: Some(tokens_file.clone()) };
+    let sources = Sources {
+        store,
+        keys: KeySource::File(key_file.clone()),
+        passphrase: None,
+        tokens_file: Some(tokens_file.clone()),
+    };
 
     // A key that is named begins no vault beside a file of a store that is missing.
     let path = directory.path().join("state");
@@ -268,7 +273,7 @@ fn a_directory_of_a_store_elsewhere_knows_it_by_its_id() {
     fs::rename(path.join("master.key"), directory.path().join("keys")).unwrap();
     assert!(error(StateDir::open(&path, &without_key)).contains("master.key is missing"));
 
-    let sources = Sources { key_file: Some(directory.path().join("keys")), ..without_key };
+    let sources = Sources { keys: KeySource::File(directory.path().join("keys")), ..without_key };
     assert!(matches!(StateDir::open(&path, &sources).unwrap().known, Known::Is(_)));
     let other = directory.path().join("other");
     let state = StateDir::open(&other, &sources).unwrap();
