@@ -124,7 +124,7 @@ mod tests {
             assert_eq!(component["hashes"][0]["content"].as_str().map(str::len), Some(64), "{component}");
             component["scope"].as_str()
         };
-        assert_eq!(scope("chacha20poly1305"), Some("required"));
+        assert_eq!(scope("poly1305"), Some("required"));
         assert_eq!(scope("wit-bindgen-rust-macro"), Some("excluded"));
         // Tests, the host, other systems.
         for foreign in ["proptest", "wasmtime", "cpufeatures"] {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use strongroom_host::bindings::vault::exports::strongroom::vault::maintenance::{Commit, Standing};
 use strongroom_host::{Result, Services, StateConfig, state};
 
-/// How often a server looks.
-const INTERVAL: Duration = Duration::from_secs(10);
+/// How often a server looks, and a session.
+pub const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What to do about a store that is, by `$STRONGROOM_ROLLBACK`.
 #[derive(Clone, Copy, PartialEq, Eq)]

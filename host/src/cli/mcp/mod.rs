@@ -76,7 +76,7 @@ pub fn run(mut arguments: Arguments) -> Result<ExitCode> {
     let grant = Grant { name: NAME.to_owned(), scopes, expiry: None, restriction: Restriction::NONE };
     // Its terminal is the client's.
     arguments.common.place.may_ask = false;
-    let session = Session::new(arguments.common, &grant);
+    let session = Arc::new(Session::new(arguments.common, &grant));
     // Clients keep what is said there: one line for each login, as the server's log has it.
     let _log = fills.as_ref().map(|_| Log::start(false, LogFormat::Text));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -85,19 +85,21 @@ pub fn run(mut arguments: Arguments) -> Result<ExitCode> {
             // For who reads the client's log; the calls tell it to the others.
             eprintln!("strongroom: {}", one_line(&error));
         }
-        let serving = serve(Own::new(session, grant, fills.clone()));
-        let Some(fills) = fills else {
-            serving.await?;
-            return Ok(ExitCode::SUCCESS);
+        let serving = serve(Own::new(session.clone(), grant, fills.clone()));
+        let ended = match fills {
+            None => serving.await,
+            Some(fills) => {
+                let ended = tokio::select! {
+                    ended = serving => ended,
+                    () = stop::signal()? => Ok(()),
+                };
+                // Values must not stay in a page because the client has gone, or wants no more.
+                fills.finish().await;
+                ended
+            }
         };
-        let ended = tokio::select! {
-            ended = serving => ended,
-            () = stop::signal()? => Ok(()),
-        };
-        // Values must not stay in a page because the client has gone, or wants no more.
-        fills.finish().await;
-        ended?;
-        Ok(ExitCode::SUCCESS)
+        session.end().await;
+        ended.map(|()| ExitCode::SUCCESS)
     });
     // Its thread that waits for standard input would be waited for.
     runtime.shutdown_background();

@@ -18,7 +18,7 @@ use strongroom_host::fill::{self, Fills};
 
 /// A vault as one session sees it.
 pub struct Own {
-    session: Session,
+    session: Arc<Session>,
     /// What it is called in the log.
     name: String,
     /// What is listed; it only follows the scopes, to which the component holds every call.
@@ -29,7 +29,7 @@ pub struct Own {
 
 impl Own {
     /// For the caller that the session stands for.
-    pub fn new(session: Session, grant: Grant, fills: Option<Arc<Fills>>) -> Self {
+    pub fn new(session: Arc<Session>, grant: Grant, fills: Option<Arc<Fills>>) -> Self {
         let name = grant.name.clone();
         Self { session, name, allowed: Actions::allowed(&Principal::from(grant)), fills }
     }
@@ -64,12 +64,9 @@ impl Own {
     /// Runs an action in a fresh instance of the component.
     async fn manage(&self, request: &str) -> strongroom::error::Result<String> {
         let broke_off = || Error::new(Code::Internal, "the component broke off");
-        let setup = self.setup().await?;
-        let mut instance = setup.instance().await.map_err(|_| broke_off())?;
+        let mut instance = self.setup().await?.instance().await.map_err(|_| broke_off())?;
         let manage = instance.exports.strongroom_vault_manage();
         let answer = manage.call_manage(instance.store.call(), request).await.map_err(|_| broke_off())?;
-        // What this call wrote. If that can't be told the next call says so.
-        let _ = setup.look_back().await;
         answer.map_err(|json| error_of(&json).unwrap_or_else(broke_off))
     }
 }
