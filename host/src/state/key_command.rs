@@ -138,7 +138,8 @@ mod tests {
             ("echo canary; sleep 5", quick, "it did not end in time"),
             (r"printf '\377canary'", hour, "printed no text"),
         ] {
-            let error = format!("{:#}", shell(script, limit).err().expect(script));
+            let Err(error) = shell(script, limit) else { panic!("{script}") };
+            let error = format!("{error:#}");
             assert!(error.contains(why) && !error.contains("canary"), "{script}: {error}");
         }
         let error = format!("{:#}", run("/nowhere/kms", &[], hour).err().unwrap());

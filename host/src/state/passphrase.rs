@@ -100,7 +100,8 @@ mod tests {
     }
 
     fn refused(passphrase: &Passphrase, text: &str) -> String {
-        format!("{:#}", passphrase.unwrap(text).err().expect("opened"))
+        let Err(error) = passphrase.unwrap(text) else { panic!("opened") };
+        format!("{error:#}")
     }
 
     #[test]
