@@ -49,8 +49,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long somebody waits for the end of a write that was sent. Longer than `lock_timeout`.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// How often a statement that met another transaction is tried again.
-const CONFLICTS_MAX: u32 = 20;
+/// How often it is looked whether somebody else has made the tables.
+const LOOKS_MAX: u32 = 20;
 
 /// Keys are compared by their bytes, as everywhere, whatever the language of the database.
 const CREATE_TABLES: &str = "
@@ -127,7 +127,7 @@ async fn create_tables(session: &Session, identity: &Identity<'_>, place: &str) 
     const EXIST: &str = "SELECT 1 FROM pg_tables WHERE tablename = 'strongroom_meta' \
                          AND schemaname = ANY (current_schemas(false))";
     let mut failure = String::new();
-    for _ in 0..CONFLICTS_MAX {
+    for _ in 0..LOOKS_MAX {
         match session.client.query_typed(EXIST, &[]).await {
             Ok(rows) if !rows.is_empty() => return Ok(()),
             Ok(_) => identity.judge(None, place)?,
@@ -223,11 +223,10 @@ impl Table {
         tokio::spawn(async move {
             let running = running;
             let mut done = run(&lease.session, sql, &parameters).await;
-            for conflict in 1..=CONFLICTS_MAX {
-                if !matches!(done, Err(Failed::Conflicting(_))) {
-                    break;
-                }
-                sleep(pause(conflict)).await;
+            let (start, mut conflicts) = (Instant::now(), 0);
+            while matches!(done, Err(Failed::Conflicting(_))) && start.elapsed() < PATIENCE {
+                conflicts += 1;
+                sleep(pause(conflicts)).await;
                 done = run(&lease.session, sql, &parameters).await;
             }
             match &done {
