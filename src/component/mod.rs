@@ -1,5 +1,8 @@
 //! The wasm shell: binds the core to the component's imports and exports. Nothing here decides anything.
 
+#[cfg(feature = "kernels")]
+#[allow(unsafe_code)] // An export by its bare name.
+mod kernel;
 #[allow(unsafe_code)] // The canonical ABI's entry points and the allocator.
 mod runtime;
 

@@ -127,10 +127,3 @@ unsafe extern "C" fn cabi_realloc(old: *mut u8, old_length: usize, align: usize,
         if placed.is_null() { core::arch::wasm32::unreachable() } else { placed }
     }
 }
-
-/// See [`crate::kernels`].
-#[cfg(feature = "kernels")]
-#[unsafe(no_mangle)]
-extern "C" fn kernel(number: u32, times: u32) -> u32 {
-    crate::kernels::run(number, times)
-}
