@@ -13,6 +13,7 @@ pub mod engines;
 pub mod history;
 #[cfg(target_os = "linux")]
 mod inside;
+mod mcp;
 mod native;
 mod program;
 mod provider;
@@ -31,10 +32,11 @@ pub use dice::Dice;
 pub use directory::TempDir;
 #[cfg(target_os = "linux")]
 pub use inside::Inside;
+pub use mcp::mcp_session;
 pub use native::{Native, SAMPLE_DOMAIN, Shape, sample};
 #[cfg(target_os = "linux")]
 pub use program::spawn_seen;
-pub use program::{Output, Program, Server, mcp_session};
+pub use program::{Output, Program, Server};
 pub use provider::Directory;
 pub use stop::Stop;
 pub use store::{Behaviour, Counts, Kind, MemoryStore, Operation};

@@ -4,7 +4,7 @@ use crate::client::Client;
 #[cfg(target_os = "linux")]
 use crate::inside::Inside;
 use crate::world::target;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -162,18 +162,6 @@ impl Program {
         };
         Server { program: self.clone(), child, address, stdout, stderr }
     }
-}
-
-/// What a client of `strongroom mcp` writes that lists the credentials.
-pub fn mcp_session() -> String {
-    let messages = [
-        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } }),
-        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
-        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
-            "name": "manage_credentials", "arguments": { "action": "list" } } }),
-    ];
-    messages.map(|message| format!("{message}\n")).concat()
 }
 
 /// Starts a program and opens what is inside of it in the moment before it keeps others from that; with another start where
