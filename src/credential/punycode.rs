@@ -215,6 +215,8 @@ mod tests {
         #[test]
         fn labels_are_converted_as_browsers_do(label in proptest::collection::vec(convertible(), 1..20)) {
             let label: String = label.into_iter().collect();
+            // What claims to be converted is taken as it is, whether it could have come of a conversion or not.
+            prop_assume!(!label.starts_with("xn--"));
             if let Some(ours) = to_ascii(&label) {
                 prop_assert_eq!(Some(ours), by_uts_46(&label));
             }
