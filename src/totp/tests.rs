@@ -3,6 +3,7 @@ use crate::error::{Code, Error};
 use crate::time::Timestamp;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use proptest::prelude::*;
 
 /// What authenticator documentation uses as its example: 80 bits.
@@ -688,4 +689,13 @@ mod records {
             }
         }
     }
+}
+
+#[test]
+fn a_stored_secret_has_the_bounds_of_one_that_is_given() {
+    let is_read = |bytes: usize| {
+        let totp = Totp { secret: SecretBytes::new(vec![1; bytes]), settings: TotpSettings::default() };
+        Totp::decode(totp.encode().expose()).is_some()
+    };
+    assert_eq!([0, 4, 5, 160, 161].map(is_read), [false, false, true, true, false]);
 }
