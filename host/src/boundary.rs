@@ -5,12 +5,10 @@ use crate::bindings::agent::exports::strongroom::vault::credentials::{
 };
 use crate::bindings::agent::exports::strongroom::vault::types::{CodeOptions, ErrorCode, OneTimeCode};
 use crate::call::{CALL_TIME_LIMIT, InstanceStore};
-use crate::config::Config;
 use crate::instance::Services;
 use crate::{Component, Result, report};
 use anyhow::Context;
 use std::pin::Pin;
-use std::sync::Arc;
 use strongroom::access::Grant;
 use strongroom::settings;
 use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lower};
@@ -50,8 +48,7 @@ impl Boundary {
     /// Errors: `caller` breaks a rule.
     pub fn new(vault: Component, services: Services, caller: &str) -> Result<Self> {
         Grant::parse(caller).map_err(anyhow::Error::msg).context("caller")?;
-        let config = ForCaller { config: services.config, caller: caller.to_owned() };
-        Ok(Self { vault, services: Services { config: Arc::new(config), ..services } })
+        Ok(Self { vault, services: services.with_settings([(settings::CALLER, caller.to_owned())]) })
     }
 
     /// Offers the interface `credentials`, and the types that it uses. Nothing else is added: not `manage`, and none of what
@@ -145,16 +142,4 @@ fn broken_off(code: ErrorCode) -> Error {
         _ => "the vault broke off; its host's log says why",
     };
     Error { code, message: message.to_owned(), retry_after_seconds: None }
-}
-
-/// Settings of which one is the boundary's.
-struct ForCaller {
-    config: Arc<dyn Config>,
-    caller: String,
-}
-
-impl Config for ForCaller {
-    fn get(&self, key: &str) -> Result<Option<String>, String> {
-        if key == settings::CALLER { Ok(Some(self.caller.clone())) } else { self.config.get(key) }
-    }
 }

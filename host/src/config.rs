@@ -1,6 +1,7 @@
 //! The settings an instance sees through `wasi:config/store`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Answers the component's questions for settings.
 pub trait Config: Send + Sync {
@@ -12,5 +13,20 @@ pub trait Config: Send + Sync {
 impl Config for BTreeMap<String, String> {
     fn get(&self, key: &str) -> Result<Option<String>, String> {
         Ok(BTreeMap::get(self, key).cloned())
+    }
+}
+
+/// Settings of which some have other values.
+pub struct Replaced<const N: usize> {
+    pub values: [(&'static str, String); N],
+    pub others: Arc<dyn Config>,
+}
+
+impl<const N: usize> Config for Replaced<N> {
+    fn get(&self, key: &str) -> Result<Option<String>, String> {
+        match self.values.iter().find(|(name, _)| *name == key) {
+            Some((_, value)) => Ok(Some(value.clone())),
+            None => self.others.get(key),
+        }
     }
 }

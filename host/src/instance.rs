@@ -3,7 +3,7 @@
 use crate::bindings::vault::wasi::{clocks::wall_clock, config::store as config, keyvalue, random::random};
 use crate::call::CALL_TIME_LIMIT;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Replaced};
 use crate::engine::{Engine, MAX_MEMORY_BYTES};
 use crate::keyvalue::{KeyValue, Turn};
 use std::future::Future;
@@ -43,6 +43,13 @@ pub struct Services {
     pub config: Arc<dyn Config>,
     /// The clock behind `wasi:clocks/wall-clock`.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Services {
+    /// The same, with other values of some settings.
+    pub fn with_settings<const N: usize>(&self, values: [(&'static str, String); N]) -> Self {
+        Self { config: Arc::new(Replaced { values, others: self.config.clone() }), ..self.clone() }
+    }
 }
 
 /// The host's side of one instance.

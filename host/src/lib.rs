@@ -46,7 +46,7 @@ pub use boundary::Boundary;
 pub use call::{CALL_TIME_LIMIT, Call, Instance, InstanceStore, MAINTENANCE_TIME_LIMIT};
 pub use clock::{Clock, SystemClock};
 pub use component::{Component, HandleError};
-pub use config::Config;
+pub use config::{Config, Replaced};
 pub use engine::{Engine, MAX_INSTANCES, MAX_MAINTENANCE_MEMORY_BYTES, MAX_MEMORY_BYTES, open_page_map};
 pub use instance::{Services, State};
 pub use keyvalue::{KeyValue, SqliteStore};

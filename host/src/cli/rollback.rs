@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use strongroom::settings;
 use strongroom_host::bindings::vault::exports::strongroom::vault::maintenance::{Commit, Standing};
-use strongroom_host::{Result, Services, StateConfig, state};
+use strongroom_host::{Replaced, Result, Services, state};
 
 /// How often a server looks, and a session.
 pub const INTERVAL: Duration = Duration::from_secs(10);
@@ -50,11 +51,10 @@ impl Setup {
     /// Compares the store with the newest commit that was seen of the project, says if it is older, and remembers the one
     /// that is there now.
     pub async fn look_back(&self) -> Result<(), Unlooked> {
-        self.look_back_at(&self.config).await
+        self.look_back_at(self.config.project()).await
     }
 
-    async fn look_back_at(&self, config: &Arc<StateConfig>) -> Result<(), Unlooked> {
-        let project = config.project();
+    async fn look_back_at(&self, project: &str) -> Result<(), Unlooked> {
         let seen = match self.state.seen(project) {
             Ok(seen) => seen,
             Err(error) => {
@@ -63,7 +63,7 @@ impl Setup {
                 None
             }
         };
-        let (newest, standing) = self.progress(config, seen).await.map_err(Unlooked::Failed)?;
+        let (newest, standing) = self.progress(project, seen).await.map_err(Unlooked::Failed)?;
         let was = seen.map_or(0, |(number, _)| number);
         if standing != Standing::Continued {
             self.rollbacks.fetch_add(1, Ordering::Relaxed);
@@ -89,8 +89,7 @@ impl Setup {
         let tokens = self.state.tokens().map_err(Unlooked::Failed)?;
         let projects = tokens.0.iter().map(|entry| entry.project.as_str()).chain([self.config.project()]);
         for project in projects.collect::<BTreeSet<_>>() {
-            let config = self.state.config(project).map_err(Unlooked::Failed)?;
-            self.look_back_at(&Arc::new(config)).await?;
+            self.look_back_at(project).await?;
         }
         Ok(())
     }
@@ -114,14 +113,11 @@ impl Setup {
         self.state.remember(project, seen, None)
     }
 
-    async fn progress(
-        &self,
-        config: &Arc<StateConfig>,
-        seen: Option<state::Commit>,
-    ) -> Result<(Option<state::Commit>, Standing)> {
+    async fn progress(&self, project: &str, seen: Option<state::Commit>) -> Result<(Option<state::Commit>, Standing)> {
         let seen = seen.map(|(number, id)| Commit { number, id });
         // For nobody in particular, whoever the calls of a session are for.
-        let services = Services { config: config.clone(), ..self.services.clone() };
+        let config = Replaced { values: [(settings::PROJECT, project.to_owned())], others: self.config.clone() };
+        let services = Services { config: Arc::new(config), ..self.services.clone() };
         let mut instance = self.component.vault(&services).await?;
         let progress = instance.exports.strongroom_vault_maintenance().call_progress(instance.store.call(), seen).await;
         let (newest, standing) = answer(progress).map_err(|error| self.explain(error))?;

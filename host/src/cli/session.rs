@@ -4,11 +4,10 @@
 use super::Common;
 use super::rollback;
 use super::setup::{DEFAULT_CACHE_BYTES, Setup};
-use std::sync::Arc;
 use std::time::Instant;
 use strongroom::access::Grant;
 use strongroom::settings;
-use strongroom_host::{Config, Result, StateConfig};
+use strongroom_host::Result;
 use tokio::sync::{Mutex, OnceCell};
 
 pub struct Session {
@@ -31,7 +30,7 @@ impl Session {
             let mut setup = self.common.open().await?;
             setup.prepare().await?;
             setup.cache(DEFAULT_CACHE_BYTES);
-            setup.services.config = Arc::new(OnBehalf { caller: self.caller.clone(), config: setup.config.clone() });
+            setup.services = setup.services.with_settings([(settings::CALLER, self.caller.clone())]);
             Ok::<_, anyhow::Error>(setup)
         };
         let setup = self.setup.get_or_try_init(open).await?;
@@ -50,17 +49,5 @@ impl Session {
             // If it can't be told now the next one says so.
             let _ = setup.look_back().await;
         }
-    }
-}
-
-/// The settings of the state directory, with the session as the caller of the typed functions.
-struct OnBehalf {
-    caller: String,
-    config: Arc<StateConfig>,
-}
-
-impl Config for OnBehalf {
-    fn get(&self, key: &str) -> Result<Option<String>, String> {
-        if key == settings::CALLER { Ok(Some(self.caller.clone())) } else { self.config.get(key) }
     }
 }

@@ -2,14 +2,12 @@
 //! that has the browsers. Who asks is decided as everywhere: by the component's own list of tokens and scopes.
 
 use super::Server;
-use crate::config::Config;
 use crate::fill::{Arguments, Fills};
 use crate::instance::Services;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use std::time::Instant;
 use strongroom::access::{self, Scope, TokenEntry};
 use strongroom::error::Code;
@@ -113,29 +111,11 @@ fn object(body: &Bytes) -> Result<Map<String, Value>, Failure> {
 
 /// The services of an instance that acts for a token: in its project, with its scopes and within its restriction.
 fn on_behalf(services: &Services, token: &TokenEntry) -> Services {
-    Services { config: Arc::new(OnBehalf::of(services.config.clone(), token)), ..services.clone() }
+    services.with_settings(settings_for(token))
 }
 
-struct OnBehalf {
-    inner: Arc<dyn Config>,
-    project: String,
-    caller: String,
-}
-
-impl OnBehalf {
-    fn of(inner: Arc<dyn Config>, token: &TokenEntry) -> Self {
-        Self { inner, project: token.project.as_str().to_owned(), caller: token.grant.to_string() }
-    }
-}
-
-impl Config for OnBehalf {
-    fn get(&self, key: &str) -> Result<Option<String>, String> {
-        match key {
-            settings::PROJECT => Ok(Some(self.project.clone())),
-            settings::CALLER => Ok(Some(self.caller.clone())),
-            _ => self.inner.get(key),
-        }
-    }
+fn settings_for(token: &TokenEntry) -> [(&'static str, String); 2] {
+    [(settings::PROJECT, token.project.as_str().to_owned()), (settings::CALLER, token.grant.to_string())]
 }
 
 fn respond(result: &Result<Answer, Failure>) -> Response<Bytes> {
@@ -179,6 +159,8 @@ fn status_of(code: &str) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Replaced};
+    use std::sync::Arc;
 
     #[test]
     fn the_credential_is_read_from_the_path() {
@@ -220,7 +202,7 @@ mod tests {
         let entry = format!("agent:p-1:read+fill:{hash}:expiry=1800000000:domains=a.example");
         let token = TokenEntry::parse(&entry).unwrap();
         let inner = std::collections::BTreeMap::from([("strongroom_keys".to_owned(), "k".to_owned())]);
-        let config = OnBehalf::of(Arc::new(inner), &token);
+        let config = Replaced { values: settings_for(&token), others: Arc::new(inner) };
         assert_eq!(config.get("strongroom_keys").unwrap().unwrap(), "k");
         assert_eq!(config.get("strongroom_project").unwrap().unwrap(), "p-1");
         let caller = config.get("strongroom_caller").unwrap().unwrap();

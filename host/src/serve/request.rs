@@ -8,7 +8,6 @@ use super::{MAX_HEADER_BYTES, Server};
 use crate::access_log::{self, Access};
 use crate::call::CALL_TIME_LIMIT;
 use crate::component::HandleError;
-use crate::config::Config;
 use crate::instance::Services;
 use crate::report;
 use crate::token::{Entry, Scope};
@@ -18,7 +17,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use std::sync::Arc;
 use std::time::Instant;
 use strongroom::credential::CredentialId;
 use strongroom::http::CREDENTIAL_HEADER;
@@ -181,23 +179,7 @@ async fn garbage(server: &Server, entry: &Entry) -> Option<i64> {
 
 /// The services of an instance that works on a token's project.
 fn in_project(services: &Services, entry: &Entry) -> Services {
-    let project = entry.project.as_str().to_owned();
-    Services { config: Arc::new(OneProject { project, all: services.config.clone() }), ..services.clone() }
-}
-
-/// The settings, with another project.
-struct OneProject {
-    project: String,
-    all: Arc<dyn Config>,
-}
-
-impl Config for OneProject {
-    fn get(&self, key: &str) -> Result<Option<String>, String> {
-        match key {
-            settings::PROJECT => Ok(Some(self.project.clone())),
-            _ => self.all.get(key),
-        }
-    }
+    services.with_settings([(settings::PROJECT, entry.project.as_str().to_owned())])
 }
 
 /// The credential's id, if the path names it by its id.
@@ -234,24 +216,9 @@ fn services_for(services: &Services, caller: &Caller) -> Services {
     match &caller.entry {
         Ok(entry) => {
             let tokens = entry.as_ref().map(Entry::to_string).unwrap_or_default();
-            Services { config: Arc::new(OneToken { tokens, all: services.config.clone() }), ..services.clone() }
+            services.with_settings([(settings::TOKENS, tokens)])
         }
         Err(()) => services.clone(),
-    }
-}
-
-/// The settings, with one token at most.
-struct OneToken {
-    tokens: String,
-    all: Arc<dyn Config>,
-}
-
-impl Config for OneToken {
-    fn get(&self, key: &str) -> Result<Option<String>, String> {
-        match key {
-            settings::TOKENS => Ok(Some(self.tokens.clone())),
-            _ => self.all.get(key),
-        }
     }
 }
 
