@@ -7,6 +7,7 @@
 //! for writes one durable swap of one KiB.
 
 mod engines;
+mod requests;
 mod serve;
 mod wasm;
 
@@ -21,7 +22,7 @@ use strongroom_host::{Component, Config, Engine, Instance, Services, SystemClock
 use strongroom_host_tests::credentials::ListQuery;
 use strongroom_host_tests::types::Error;
 use strongroom_host_tests::{
-    Counts, KEYS, Kind, MemoryStore, Native, SAMPLE_DOMAIN, TempDir, World, block_on, everything, sample,
+    ADMIN_TOKEN, Counts, KEYS, Kind, MemoryStore, Native, SAMPLE_DOMAIN, TempDir, World, block_on, everything, sample,
 };
 
 /// What a create may take in a vault of 10^5 credentials, relative to one of 10^2.
@@ -39,6 +40,7 @@ bench million             operations, bytes and times at 10^6 credentials (3 GB 
 bench serve FILE DIRECTORY
                           serves any component with the exports that the server looks for, on a vault that was begun; logs nothing
 bench sizes [MOST]        calls at 10^2 to 10^6 credentials, relative to 10^2 (3 GB of memory at 10^6)
+bench requests [ONE]      requests answered at once, without a network, beside floors; ONE: some seconds of that one only
 bench wasm                what computes in a request, beside native code; how long an instance takes to make
 bench engines             throughput on SQLite, PostgreSQL and etcd, beside that of the engines themselves
 bench variants FILE...    several builds of the component against each other";
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         "million" => million(&edge),
         "sizes" => sizes(&edge, files.first().map_or(1_000_000, |most| most.parse().expect("a number"))),
         "wasm" => compare_with_native(&edge),
+        "requests" => requests::run(&edge, files.first().map(String::as_str)),
         "engines" => engines::run(),
         "variants" => variants(files),
         "serve" if files.len() == 2 => serve::run(&files[0], &files[1]),
@@ -81,7 +84,13 @@ struct Keys;
 
 impl Config for Keys {
     fn get(&self, key: &str) -> Result<Option<String>, String> {
-        Ok((key == "strongroom_keys").then(|| KEYS.to_owned()))
+        Ok(match key {
+            "strongroom_keys" => Some(KEYS.to_owned()),
+            "strongroom_tokens" => {
+                Some(format!("admin:default:read+totp:{}", strongroom_host::token::hash(ADMIN_TOKEN)))
+            }
+            _ => None,
+        })
     }
 }
 
