@@ -33,6 +33,13 @@ pub trait Settings {
     fn get(&self, name: &str) -> Result<Option<String>>;
 }
 
+/// None are set.
+impl Settings for () {
+    fn get(&self, _: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+}
+
 /// The error of a host that can't tell a setting, and says this about it: [`Code::Misconfigured`] if it does not pass by
 /// itself, else [`Code::StorageUnavailable`].
 pub fn unavailable(cause: String) -> Error {
@@ -70,17 +77,21 @@ pub fn http_origins(settings: &dyn Settings) -> Result<HttpOrigins> {
 /// What is kept of changes, and for how long. Errors: [`Code::Misconfigured`].
 pub fn policy(settings: &dyn Settings) -> Result<Policy> {
     let default = Policy::default();
-    let audit = match given(settings, AUDIT)? {
-        None => default.audit,
-        Some(text) => AuditMode::parse(&text).ok_or_else(|| misconfigured(format!("{AUDIT} {}", AuditMode::RULE)))?,
-    };
     Ok(Policy {
         history_versions: number(settings, HISTORY_VERSIONS, default.history_versions, Policy::VERSIONS_MAX)?,
         history_days: number(settings, HISTORY_DAYS, default.history_days, Policy::DAYS_MAX)?,
-        audit,
+        audit: audit(settings)?,
         audit_entries: number(settings, AUDIT_ENTRIES, default.audit_entries, Policy::ENTRIES_MAX)?,
         audit_days: number(settings, AUDIT_DAYS, default.audit_days, Policy::DAYS_MAX)?,
     })
+}
+
+/// What is written into the audit. Errors: [`Code::Misconfigured`].
+pub fn audit(settings: &dyn Settings) -> Result<AuditMode> {
+    match given(settings, AUDIT)? {
+        None => Ok(AuditMode::default()),
+        Some(text) => AuditMode::parse(&text).ok_or_else(|| misconfigured(format!("{AUDIT} {}", AuditMode::RULE))),
+    }
 }
 
 /// For whom the typed functions and `manage` run: `name:scope+scope`, with limits as tokens have them (see [`Grant`]).

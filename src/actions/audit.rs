@@ -72,7 +72,7 @@ mod field {
 /// Adds events to a transaction, if it changes anything or is nothing but them, and drops what is over its time. What
 /// stands for the last of them.
 pub(super) fn append(vault: &Vault<'_>, transaction: &mut Transaction<'_>, events: &[Event]) -> Result<String, Fault> {
-    let policy = vault.policy;
+    let policy = vault.policy()?;
     let mut last = String::new();
     if policy.audit == AuditMode::Off || events.is_empty() || Mutation::SkipAudit.is_on() {
         return Ok(last);
@@ -243,7 +243,8 @@ pub fn audit(vault: &Vault<'_>, query: &AuditQuery) -> Result<AuditPage> {
         (None, Some(until)) => until.0.to_be_bytes().to_vec(),
         (None, None) => Vec::from([0xff; 8]),
     };
-    let oldest = Timestamp(vault.now().0.saturating_sub(vault.policy.audit_ms()));
+    let policy = vault.policy()?;
+    let oldest = Timestamp(vault.now().0.saturating_sub(policy.audit_ms()));
     let since = query.since.unwrap_or_default().max(oldest);
     let is_wanted = |entry: &AuditEntry, id: Option<CredentialId>| {
         entry.at >= since
@@ -251,7 +252,7 @@ pub fn audit(vault: &Vault<'_>, query: &AuditQuery) -> Result<AuditPage> {
             && query.token.as_deref().filter(|token| !token.is_empty()).is_none_or(|token| token == entry.token)
     };
     vault.catalog.read(|snapshot| {
-        let first = snapshot.count(Index::Audit)?.saturating_sub(vault.policy.audit_entries);
+        let first = snapshot.count(Index::Audit)?.saturating_sub(policy.audit_entries);
         let mut at = snapshot.rank(Index::Audit, &end)?;
         let mut page = AuditPage { entries: Vec::new(), next: None };
         let mut scanned = 0;

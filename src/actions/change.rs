@@ -1,7 +1,6 @@
 //! The one way a vault is changed, and the audit that is written there.
 
 use super::audit::{Event, FilledStep, Outcome, append, complete, read_key};
-use super::policy::AuditMode;
 use super::stored::Stored;
 use super::{Action, Vault};
 use crate::catalog::{Fault, Transaction};
@@ -79,7 +78,7 @@ impl Vault<'_> {
 
     /// The same for an event of any kind. What stands for it in [`Self::complete_login`].
     pub(super) fn record(&self, event: Event) -> Result<Option<String>> {
-        if self.policy.audit != AuditMode::All {
+        if !self.records_uses()? {
             return Ok(None);
         }
         let recorded = self.catalog.commit(|transaction| append(self, transaction, core::slice::from_ref(&event)));

@@ -19,7 +19,7 @@ pub fn delete(vault: &Vault<'_>, id_or_name: &str, expected_version: Option<u64>
         let stored = find_to_change(vault, change, &selector)?;
         check_version(&stored, expected_version)?;
         remove(&stored, change)?;
-        if vault.policy.keeps_history() {
+        if vault.policy()?.keeps_history() {
             trash::keep(
                 vault,
                 change,

@@ -30,7 +30,7 @@ pub fn is_over(policy: Policy, ended_at: Option<Timestamp>, now: Timestamp) -> b
 
 /// Keeps `old`, which `new` replaces. Entries beside it that are over their time go, and versions that are too many.
 pub fn keep(vault: &Vault<'_>, transaction: &mut Transaction<'_>, old: &Stored, new: &Stored) -> Result<(), Fault> {
-    let policy = vault.policy;
+    let policy = vault.policy()?;
     if !policy.keeps_history() {
         return Ok(());
     }
@@ -71,7 +71,7 @@ pub fn versions(vault: &Vault<'_>, snapshot: &Snapshot<'_>, current: &Stored) ->
         found.push(Stored::from_entry(entry)?);
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(visible(vault, found, current))
+    Ok(visible(vault, found, current)?)
 }
 
 /// A version as it was, with the records it used, whoever owns them now.
@@ -98,7 +98,7 @@ pub fn find(
     found.retain(|old| old.version >= version);
     let was_switched_off =
         current.is_archived || found.iter().any(|newer| newer.is_archived && newer.version > version);
-    let found = visible(vault, found, current);
+    let found = visible(vault, found, current)?;
     let Some(wanted) = found.first().filter(|first| first.version == version) else {
         return Err(no_such_version().into());
     };
@@ -134,14 +134,14 @@ pub fn forget(transaction: &mut Transaction<'_>, id: CredentialId) -> Result<boo
 }
 
 /// What is over its time, or beyond the number of versions, is not there, although it may still lie in the store.
-fn visible(vault: &Vault<'_>, mut found: Vec<Stored>, current: &Stored) -> Vec<Stored> {
-    let policy = vault.policy;
+fn visible(vault: &Vault<'_>, mut found: Vec<Stored>, current: &Stored) -> Result<Vec<Stored>> {
+    let policy = vault.policy()?;
     let oldest = current.version.saturating_sub(u64::from(policy.history_versions));
     let now = vault.now();
     found.retain(|old| policy.keeps_history() && old.version >= oldest && !is_over(policy, old.ended_at, now));
     // A version can have had other sites.
     found.retain(|old| is_allowed(&vault.principal.restriction, old));
-    found
+    Ok(found)
 }
 
 fn no_such_version() -> Error {

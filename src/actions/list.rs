@@ -183,7 +183,7 @@ impl Filter {
             for id in ids {
                 let Some(entry) = snapshot.get(page.place, id.as_bytes())? else { continue };
                 let stored = Stored::from_entry(&entry)?;
-                let is_there = page.place != Index::Trash || trash::is_visible(vault, &stored);
+                let is_there = page.place != Index::Trash || trash::is_visible(vault, &stored)?;
                 if is_there && self.wants(vault, &stored) && found.add(stored).is_break() {
                     break;
                 }
@@ -198,7 +198,7 @@ impl Filter {
         found.skip = page.offset;
         vault.catalog.walk(page.place, &[], &mut |entry| {
             let stored = Stored::from_entry(entry)?;
-            let is_there = page.place != Index::Trash || trash::is_visible(vault, &stored);
+            let is_there = page.place != Index::Trash || trash::is_visible(vault, &stored)?;
             Ok(if is_there && self.wants(vault, &stored) { found.add(stored) } else { ControlFlow::Continue(()) })
         })?;
         Ok(found.items)

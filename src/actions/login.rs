@@ -2,7 +2,6 @@
 
 use super::audit::{BEGUN, Event, FilledStep, Outcome, is_login_running, read_key};
 use super::indexes::find;
-use super::policy::AuditMode;
 use super::supply::release;
 use super::totp_code::{CodeOptions, check_in_use};
 use super::{Action, Supplied, Vault};
@@ -63,7 +62,7 @@ pub fn supply_login(
     let key = event.and_then(read_key);
     let (_, supplied) = release(vault, id_or_name, origin, options, |snapshot, stored| {
         let is_recorded = match &key {
-            _ if vault.policy.audit != AuditMode::All => true,
+            _ if !vault.records_uses()? => true,
             Some(key) => is_login_running(vault, snapshot, key, stored.id)?,
             None => false,
         };

@@ -70,7 +70,7 @@ use crate::access::Principal;
 use crate::catalog::{Catalog, Commit, InitOptions, Standing};
 use crate::credential::CredentialId;
 use crate::error::{Code, Error, Result};
-use crate::origin::{HttpOrigins, Origin};
+use crate::origin::Origin;
 use crate::platform::Platform;
 use crate::seal::Sealer;
 use crate::settings::{self, Settings};
@@ -82,29 +82,47 @@ pub struct Vault<'a> {
     platform: Platform<'a>,
     sealer: &'a Sealer,
     principal: &'a Principal,
-    policy: Policy,
+    /// What the actions go by, read by the first that goes by it: most requests only read, and need none of it.
+    settings: &'a dyn Settings,
+    policy: Cell<Option<Policy>>,
     catalog: Catalog<'a>,
-    http_origins: Result<HttpOrigins>,
     found: Cell<Option<CredentialId>>,
 }
 
 impl<'a> Vault<'a> {
     pub fn new(platform: Platform<'a>, sealer: &'a Sealer, principal: &'a Principal) -> Self {
-        let http_origins = Ok(HttpOrigins::default());
         let catalog = Catalog::new(platform, sealer);
-        Self { platform, sealer, principal, policy: Policy::default(), catalog, http_origins, found: Cell::new(None) }
+        let (policy, found) = (Cell::new(None), Cell::new(None));
+        Self { platform, sealer, principal, settings: &(), policy, catalog, found }
     }
 
     /// The same with another policy than the default.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
-        Self { policy, ..self }
+        Self { policy: Cell::new(Some(policy)), ..self }
     }
 
-    /// With what the settings say of history, audit, and where values may go over http. If the last can't be read, only
-    /// what asks for it fails.
-    pub fn with_settings(self, settings: &dyn Settings) -> Result<Self> {
-        Ok(Self { policy: settings::policy(settings)?, http_origins: settings::http_origins(settings), ..self })
+    /// With what the settings say of history, audit, and where values may go over http. What can't be read fails only what
+    /// goes by it.
+    #[must_use]
+    pub fn with_settings(self, settings: &'a dyn Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// What is kept of changes. Errors: those of the settings.
+    fn policy(&self) -> Result<Policy> {
+        if let Some(policy) = self.policy.get() {
+            return Ok(policy);
+        }
+        let policy = settings::policy(self.settings)?;
+        self.policy.set(Some(policy));
+        Ok(policy)
+    }
+
+    /// Whether what is given out is recorded. Errors: those of the setting.
+    fn records_uses(&self) -> Result<bool> {
+        let audit = self.policy.get().map_or_else(|| settings::audit(self.settings), |policy| Ok(policy.audit))?;
+        Ok(audit == AuditMode::All)
     }
 
     /// Whoever asks.
@@ -140,7 +158,7 @@ impl<'a> Vault<'a> {
 
     /// The origin that a caller names. Errors: [`Code::OriginRefused`], those of the setting.
     fn origin(&self, origin: &str) -> Result<Origin> {
-        Origin::parse(origin, self.http_origins.as_ref().map_err(Clone::clone)?)
+        Origin::parse(origin, &settings::http_origins(self.settings)?)
     }
 
     /// Without compare-and-swap nothing can be made to depend on a version.

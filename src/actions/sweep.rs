@@ -86,7 +86,7 @@ impl Walk {
 
     /// Removes some of what is over its time.
     fn expire(&mut self, vault: &Vault<'_>, index: Index) -> Result<()> {
-        let (policy, now) = (vault.policy, vault.now());
+        let (policy, now) = (vault.policy()?, vault.now());
         let mut expired: Vec<Vec<u8>> = Vec::new();
         vault.catalog.walk(index, &self.from, &mut |entry| {
             let ended = ended_at(entry).ok_or_else(|| crate::seal::corrupt(crate::seal::Purpose::Node))?;

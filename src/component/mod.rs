@@ -57,5 +57,5 @@ fn with_vault<T>(run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
     let sealer = settings::sealer(&settings, settings::project(&settings)?)?;
     let bucket = Bucket::default();
     let platform = Platform { store: &bucket, clock: &WallClock, random: &HostRandom };
-    run(&Vault::new(platform, &sealer, &principal).with_settings(&settings)?)
+    run(&Vault::new(platform, &sealer, &principal).with_settings(&settings))
 }

@@ -17,11 +17,11 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
     let mut health = actions::health(platform, sealer, is_known);
     // With entries that can't be read nobody gets in.
     let tokens = settings.get(settings::TOKENS).and_then(|setting| access::find(&setting.unwrap_or_default(), "", now));
-    if health.failure.is_none()
-        && let Err(error) = tokens
-    {
-        health.failure = Some(("tokens", error));
-    }
+    // Requests that only read don't look at these.
+    let others = settings::policy(settings).map(drop).and_then(|()| settings::http_origins(settings).map(drop));
+    let checks = [("tokens", tokens.map(drop)), ("settings", others)];
+    let failed = checks.into_iter().find_map(|(check, result)| result.err().map(|error| (check, error)));
+    health.failure = health.failure.or(failed);
     let status = if health.failure.is_none() { 200 } else { 503 };
     let body = json::object(|root| {
         root.text("status", if health.failure.is_none() { "ready" } else { "not_ready" });

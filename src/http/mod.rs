@@ -73,7 +73,7 @@ fn answer(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>
     auth::check_project(&project, request)?;
     let id_or_name = uri::decode_segment(id_or_name)?;
     let sealer = settings::sealer(settings, project)?;
-    let vault = Vault::new(platform, &sealer, &principal).with_settings(settings)?;
+    let vault = Vault::new(platform, &sealer, &principal).with_settings(settings);
     let answer = credentials::Call { vault: &vault, request, id_or_name: &id_or_name }.run(action);
     let mut response = answer.unwrap_or_else(|error| failure(request, action, &error));
     name_credential(&mut response, vault.found());

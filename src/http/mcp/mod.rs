@@ -160,7 +160,7 @@ impl Server<'_> {
         let vault = sealer
             .as_ref()
             .map_err(Clone::clone)
-            .and_then(|sealer| Vault::new(self.platform, sealer, self.principal).with_settings(self.settings));
+            .map(|sealer| Vault::new(self.platform, sealer, self.principal).with_settings(self.settings));
         let result = call.run(vault.as_ref().map_err(Clone::clone));
         self.found.set(vault.ok().and_then(|vault| vault.found()));
         result

@@ -1,7 +1,8 @@
 //! What is wrong with the server is said in one clear answer.
 
-use super::world::{Answer, TOKEN, World, entry};
-use crate::settings::{KEYS, PROJECT, TOKENS};
+use super::world::{Answer, TOKEN, TOTP_SECRET, World, entry};
+use crate::catalog::PROBE_KEY;
+use crate::settings::{AUDIT, AUDIT_DAYS, AUDIT_ENTRIES, HISTORY_DAYS, HISTORY_VERSIONS, KEYS, PROJECT, TOKENS};
 use crate::store::watched::{Operation, Watch, Watched};
 use crate::store::{Store, StoreError};
 use alloc::format;
@@ -140,6 +141,55 @@ fn a_setting_that_cannot_be_read_is_no_setting_that_is_missing() {
         }
         world.unreadable.set(None);
         assert_eq!(world.get("/credentials/n").status, 200, "nothing was changed");
+    }
+}
+
+/// What does not go by a setting does not fail by it.
+#[test]
+fn settings_of_changes_fail_changes() {
+    let numbers = [HISTORY_VERSIONS, HISTORY_DAYS, AUDIT_ENTRIES, AUDIT_DAYS];
+    for setting in numbers.into_iter().chain([AUDIT]) {
+        let world = World::default();
+        world.create("n", Some(TOTP_SECRET));
+        let entries = || {
+            let mut entries = world.store.entries.borrow().clone();
+            entries.remove(PROBE_KEY);
+            entries
+        };
+        let before = entries();
+        for is_wrong in [true, false] {
+            if is_wrong {
+                world.set(setting, "canary");
+            } else {
+                world.unreadable.set(Some(setting));
+            }
+            let (status, code) = if is_wrong { (500, "misconfigured") } else { (503, "storage_unavailable") };
+            for answer in [
+                world
+                    .request("POST", "/credentials")
+                    .json(json!({"name": "m", "domain": "example.com", "values": {"p": "x"}}))
+                    .send(),
+                world.patch("/credentials/n", json!({"sso_provider": "x"})),
+                world.request("DELETE", "/credentials/n").send(),
+                world.get("/credentials?deleted=true"),
+                world.get("/audit"),
+            ] {
+                // Nothing was deleted yet.
+                if answer.status != 200 {
+                    answer.is(status, code);
+                    assert_eq!(answer.json["message"].as_str().unwrap().contains(setting), is_wrong);
+                } else {
+                    assert_eq!(answer.json, json!([]));
+                }
+            }
+            assert_eq!((world.get("/credentials/n").status, world.get("/credentials").status), (200, 200));
+            // What can't be recorded is not given out.
+            let code_status = world.get("/credentials/n/totp-code").status;
+            assert_eq!(code_status, if setting == AUDIT { status } else { 200 }, "{setting}");
+            let health = world.get("/health");
+            assert_eq!((health.status, &health.json["check"]), (503, &json!("settings")), "{setting}");
+        }
+        assert!(entries() == before, "{setting}");
     }
 }
 

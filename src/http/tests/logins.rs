@@ -28,7 +28,7 @@ fn on<T>(store: &dyn Store, world: &World, caller: &str, run: impl FnOnce(&Vault
     let sealer: Sealer = settings::sealer(world, settings::project(world)?)?;
     let principal = Principal::from(Grant::parse(caller).unwrap());
     let platform = Platform { store, clock: world, random: &SystemRandom };
-    run(&Vault::new(platform, &sealer, &principal).with_settings(world)?)
+    run(&Vault::new(platform, &sealer, &principal).with_settings(world))
 }
 
 fn run<T>(world: &World, run: impl FnOnce(&Vault<'_>) -> Result<T>) -> Result<T> {
