@@ -1,6 +1,5 @@
 //! Points in time.
 
-use alloc::format;
 use alloc::string::String;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -24,11 +23,30 @@ impl Timestamp {
         let (days, second_of_day) = (self.seconds() / 86_400, self.seconds() % 86_400);
         let (year, month, day) = civil_from_days(days);
         let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-        match self.0 % 1000 {
-            0 => format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"),
-            ms => format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"),
+        let mut text = String::with_capacity(24);
+        // By hand, as each answer has several of these, and formatting costs more than all else in them.
+        for (before, number, width) in
+            [("", year, 4), ("-", month, 2), ("-", day, 2), ("T", hour, 2), (":", minute, 2), (":", second, 2)]
+        {
+            text.push_str(before);
+            push_padded(&mut text, number, width);
         }
+        let milliseconds = self.0 % 1000;
+        if milliseconds > 0 {
+            text.push('.');
+            push_padded(&mut text, milliseconds, 3);
+        }
+        text.push('Z');
+        text
     }
+}
+
+/// Decimal digits with zeros before them, so many at least.
+fn push_padded(text: &mut String, number: u64, width: u32) {
+    if width > 1 || number > 9 {
+        push_padded(text, number / 10, width.saturating_sub(1));
+    }
+    text.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// Year, month and day of a day number since 1970-01-01, in the proleptic Gregorian calendar: Howard Hinnant,

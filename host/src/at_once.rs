@@ -98,16 +98,21 @@ fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let get = |context: StoreContextMut<'_, State>, (bucket, key): (Resource<Bucket>, String)| {
         let state = context.data();
         let bucket = state.bucket(&bucket)?;
-        let found: Result<Option<Vec<u8>>, Error> = answer(at_once(state.services.store.get(&bucket, &key))?)?;
+        let at_hand = state.services.store.at_hand(&bucket, &key).ok_or_else(not_at_hand)?;
+        let found: Result<Option<Vec<u8>>, Error> = answer(at_hand)?;
         Ok((found,))
     };
     store.func_wrap("[method]bucket.get", get)
 }
 
-/// What a future has to say without waiting. Reads can be dropped.
+/// What a future has to say without waiting.
 fn at_once<T>(future: impl Future<Output = T>) -> wasmtime::Result<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Ok(value),
-        Poll::Pending => Err(wasmtime::format_err!("the store does not have it at hand")),
+        Poll::Pending => Err(not_at_hand()),
     }
+}
+
+fn not_at_hand() -> wasmtime::Error {
+    wasmtime::format_err!("the store does not have it at hand")
 }

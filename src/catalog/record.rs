@@ -78,7 +78,10 @@ impl RecordRef {
     }
 }
 
-/// The keys of one project: `sr1.<tag>.<kind>[.<random>]`, at most 49 bytes of `[a-z0-9.]`.
+/// The longest key.
+const KEY_BYTES: usize = 49;
+
+/// The keys of one project: `sr1.<tag>.<kind>[.<random>]`, at most [`KEY_BYTES`] of `[a-z0-9.]`.
 pub struct KeySpace {
     prefix: String,
 }
@@ -116,7 +119,12 @@ impl KeySpace {
     }
 
     pub fn record(&self, record: RecordRef) -> String {
-        format!("{}{}.{}", self.prefix, char::from(record.kind.letter()), base32::encode(ALPHABET, &record.random))
+        let mut key = String::with_capacity(KEY_BYTES);
+        key.push_str(&self.prefix);
+        key.push(char::from(record.kind.letter()));
+        key.push('.');
+        key.push_str(&base32::encode(ALPHABET, &record.random));
+        key
     }
 
     /// The record a key names; `None` for the root, the seed, the queue and other people's keys.
@@ -147,7 +155,9 @@ mod tests {
         let keys = KeySpace::new(&Project::parse("canary-project").unwrap());
         let record = RecordRef { kind: Kind::Body, random: [0xa5; 16] };
         let key = keys.record(record);
-        assert!(key.len() <= 49 && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.'));
+        assert!(
+            key.len() <= KEY_BYTES && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.')
+        );
         assert!(!key.contains("canary"));
         assert_eq!(keys.parse(&key), Some(record));
         assert_eq!(RecordRef::from_bytes(record.to_bytes()), Some(record));

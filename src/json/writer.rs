@@ -1,7 +1,7 @@
 //! Writing JSON, compact and without a tree.
 
 use alloc::string::String;
-use core::fmt::{Display, Write};
+use core::fmt::Write;
 
 /// The text of an object whose members `fill` adds.
 pub fn object(fill: impl FnOnce(&mut Object<'_>)) -> String {
@@ -30,12 +30,12 @@ impl Object<'_> {
 
     pub fn number(&mut self, name: &str, value: u64) {
         self.name(name);
-        write_display(self.text, value);
+        write_number(self.text, value);
     }
 
     pub fn flag(&mut self, name: &str, value: bool) {
         self.name(name);
-        write_display(self.text, value);
+        self.text.push_str(if value { "true" } else { "false" });
     }
 
     pub fn object(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
@@ -106,32 +106,40 @@ fn write_array(text: &mut String, fill: impl FnOnce(&mut Array<'_>)) {
 /// A comma, unless this is the first of its object or array. Strings end in a quote, so a bracket at the end was opened by
 /// us.
 fn separate(text: &mut String) {
-    if !text.ends_with(['{', '[']) {
+    if !matches!(text.as_bytes().last(), Some(b'{' | b'[')) {
         text.push(',');
     }
 }
 
-fn write_display(text: &mut String, value: impl Display) {
-    // Writing to a string does not fail.
-    let _ = write!(text, "{value}");
+/// The digits, without the machinery of formatting: most of what is written here are numbers and dates.
+fn write_number(text: &mut String, value: u64) {
+    if value >= 10 {
+        write_number(text, value / 10);
+    }
+    text.push(char::from(b'0' + (value % 10) as u8));
 }
 
-/// RFC 8259, section 7: what must be escaped, and nothing else.
+/// RFC 8259, section 7: what must be escaped, and nothing else. What lies between goes over as it is.
 fn write_text(text: &mut String, value: &str) {
     text.push('"');
-    for character in value.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            control if control < ' ' => {
-                let _ = write!(text, "\\u{:04x}", u32::from(control));
-            }
-            other => text.push(other),
+    let mut rest = value;
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        let (plain, from) = rest.split_at(at);
+        text.push_str(plain);
+        let mut characters = from.chars();
+        match characters.next() {
+            Some('"') => text.push_str("\\\""),
+            Some('\\') => text.push_str("\\\\"),
+            Some('\n') => text.push_str("\\n"),
+            Some('\r') => text.push_str("\\r"),
+            Some('\t') => text.push_str("\\t"),
+            // Writing to a string does not fail.
+            Some(control) => _ = write!(text, "\\u{:04x}", u32::from(control)),
+            None => {}
         }
+        rest = characters.as_str();
     }
+    text.push_str(rest);
     text.push('"');
 }
 

@@ -5,6 +5,7 @@ pub mod copy;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod identity;
+mod kept;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "etcd"))]
@@ -111,9 +112,16 @@ pub trait KeyValue: Send + Sync {
         None
     }
 
-    /// Whether [`open`](Self::open) and [`get`](Self::get) can be expected to be ready when they are first polled.
+    /// Whether [`at_hand`](Self::at_hand) can be expected to have everything.
     fn reads_at_once(&self) -> bool {
         false
+    }
+
+    /// What [`get`](Self::get) would answer, if that is known without waiting; `None` if not. Of a record that is written
+    /// once it may be what the key held before it was deleted.
+    fn at_hand(&self, bucket: &str, key: &str) -> Option<Result<Option<Vec<u8>>, StoreError>> {
+        let _ = (bucket, key);
+        None
     }
 
     /// Fails if the bucket does not exist. Stores that make buckets on first use need not override it.

@@ -42,7 +42,7 @@ pub fn run(edge: &Component, only: Option<&str>) {
         let start = Instant::now();
         let mut requests = 0;
         while start.elapsed() < Duration::from_secs(8) {
-            (0..100).for_each(|_| _ = ask(&caller, kind));
+            (0..100).for_each(|_| ask(&caller, kind));
             requests += 100;
         }
         println!("{}", micros(start.elapsed() / requests));

@@ -37,6 +37,7 @@ mod identity;
 mod reader;
 mod writer;
 
+use super::kept::Kept;
 use super::{Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait};
 use reader::Readers;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
@@ -52,6 +53,10 @@ pub const DATABASE_FILE: &str = "sqlite_key_value.db";
 /// Keys per page of a listing.
 const KEYS_PER_PAGE: usize = 1000;
 
+/// Bytes that are kept in memory of what never changes, for reads that don't wait: they cost a lock and some copies there, and
+/// system calls in SQLite.
+const KEPT_BYTES: usize = 8 << 20;
+
 /// How long to wait for those who read from the log.
 const COMPACT_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -60,6 +65,8 @@ pub struct SqliteStore {
     id: String,
     writer: Writer,
     readers: Arc<Readers>,
+    /// For [`at_hand`](KeyValue::at_hand) only: all others are shown what the file has now.
+    kept: Kept,
     turns: Turns,
 }
 
@@ -85,7 +92,7 @@ impl SqliteStore {
         let relaxed = file::connect(&path)?;
         let writer = Writer::start(&path, relaxed, durable)?;
         let readers = Arc::new(Readers::new(path, writer.place().clone()));
-        Ok(Self { id, writer, readers, turns: Turns::new() })
+        Ok(Self { id, writer, readers, kept: Kept::new(KEPT_BYTES), turns: Turns::new() })
     }
 }
 
@@ -178,6 +185,17 @@ impl KeyValue for SqliteStore {
         self.readers.are_quick()
     }
 
+    fn at_hand(&self, bucket: &str, key: &str) -> Option<Result<Option<Vec<u8>>, StoreError>> {
+        if let Some(kept) = self.kept.get(bucket, key) {
+            return Some(Ok(Some(kept.to_vec())));
+        }
+        let read = self.readers.try_read(|connection| select(connection, bucket, key))?;
+        if let Ok(Some(value)) = &read {
+            self.kept.insert(bucket, key, value);
+        }
+        Some(read)
+    }
+
     async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         self.readers.read(move |connection| select(connection, &bucket, &key)).await
@@ -194,14 +212,15 @@ impl KeyValue for SqliteStore {
     }
 
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.writer
-            .run(move |connections| {
-                let sql = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
-                connections.relaxed.prepare_cached(sql)?.execute(params![bucket, key])?;
-                Ok(())
-            })
-            .await
+        let (of_bucket, of_key) = (bucket.to_owned(), key.to_owned());
+        let deleted = self.writer.run(move |connections| {
+            let sql = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
+            connections.relaxed.prepare_cached(sql)?.execute(params![of_bucket, of_key])?;
+            Ok(())
+        });
+        let deleted = deleted.await;
+        self.kept.remove(bucket, key);
+        deleted
     }
 
     async fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {

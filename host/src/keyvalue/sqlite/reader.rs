@@ -56,6 +56,11 @@ impl Readers {
         self.elsewhere.load(Ordering::Relaxed) == 0
     }
 
+    /// Reads in this thread, while that is quick.
+    pub fn try_read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<Result<T, StoreError>> {
+        self.are_quick().then(|| self.read_here(read))
+    }
+
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

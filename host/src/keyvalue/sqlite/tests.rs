@@ -155,11 +155,28 @@ async fn slow_reads_do_not_hold_up_the_thread_that_asks() {
     assert!(here().await && store.reads_at_once());
     store.readers.read(slow).await.unwrap();
     store.readers.read(slow).await.unwrap();
-    assert!(!store.reads_at_once());
+    assert!(!store.reads_at_once() && store.at_hand("b", "k").is_none());
     for _ in 0..64 {
         assert!(!here().await);
     }
     assert!(here().await, "when they are quick again, it is where it was asked for");
+}
+
+/// What is at hand is kept only where it can't change, and only for those who don't wait.
+#[tokio::test]
+async fn what_is_at_hand_is_what_is_there() {
+    let (directory, store) = store();
+    let other = SqliteStore::open(directory.path()).unwrap();
+    for (key, is_kept) in [("sr1.aaaa.n.bbbb", true), ("sr1.aaaa.root", false), ("sr1.aaaa.x.bbbb", false)] {
+        let at_hand = || store.at_hand("b", key).unwrap().unwrap();
+        assert_eq!(at_hand(), None, "that it is missing is not kept");
+        other.set("b", key, b"1").await.unwrap();
+        assert_eq!((at_hand(), store.at_hand("c", key)), (Some(b"1".to_vec()), Some(Ok(None))));
+        other.delete("b", key).await.unwrap();
+        assert_eq!((at_hand(), store.get("b", key).await), (is_kept.then(|| b"1".to_vec()), Ok(None)), "{key}");
+        store.delete("b", key).await.unwrap();
+        assert_eq!(at_hand(), None, "{key}");
+    }
 }
 
 #[tokio::test]
