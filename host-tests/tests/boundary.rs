@@ -139,6 +139,11 @@ fn the_vault_is_used_and_nothing_of_it_is_read() {
     assert_eq!(code.unwrap().len(), 6);
     let added: Told<String> = vault.call(ALL, "add", ("own", "own.example", "secret"));
     assert_eq!(added.unwrap(), "own");
+    let put = |version: Option<u64>| vault.call::<_, Told<u64>>(ALL, "put", ("own", "own.example", "other", version));
+    assert_eq!(put(Some(1)).unwrap(), 2);
+    assert!(put(Some(1)).unwrap_err().starts_with("ErrorCode::PreconditionFailed"));
+    let described: Told<Option<String>> = vault.call(ALL, "describe", ("own", "of the stranger"));
+    assert_eq!(described.unwrap().unwrap(), "of the stranger");
     let names: Told<Vec<String>> = vault.call(ALL, "names", ());
     assert_eq!(names.unwrap(), ["github", "own"]);
     let removed: Told<String> = vault.call(ALL, "remove", ("own",));

@@ -68,6 +68,33 @@ fn create(name: &str) -> String {
     json!({ "action": "create", "name": name, "domain": "example.com", "values": { "password": "p" } }).to_string()
 }
 
+/// Runs the program on a terminal of its own, where each prompt is answered; what was shown there, and how it ended.
+#[cfg(target_os = "linux")]
+fn on_terminal(command: &Command, answers: &[(&str, &str)]) -> (Option<i32>, String) {
+    use std::io::Read;
+    let quoted = |word: &std::ffi::OsStr| format!("'{}' ", word.to_str().unwrap());
+    let line: String = std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script`, of util-linux");
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut shown, mut from) = (String::new(), 0);
+    for (prompt, answer) in answers {
+        while !shown[from..].contains(prompt) {
+            let mut bytes = [0; 256];
+            let read = output.read(&mut bytes).unwrap();
+            assert!(read > 0, "it ended without {prompt:?}: {shown}");
+            shown.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        from = shown.len();
+        // The prompt stands there before the echo is off; nobody types that fast.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        writeln!(input, "{answer}").unwrap();
+    }
+    output.read_to_string(&mut shown).unwrap();
+    (child.wait().unwrap().code(), shown)
+}
+
 /// `key passphrase`, from one to another.
 fn change(program: &Program, old: &str, new: &str) -> Output {
     let arguments = ["key", "passphrase", "--passphrase-fd", "3", "--new-passphrase-fd", "4"];
@@ -255,6 +282,30 @@ fn only_the_right_one_opens_and_a_changed_one_takes_its_place() {
     succeeds(ended(Descriptors::of(&[OTHER]).command(&program.command(&arguments)), ""));
     assert_eq!(fs::read_to_string(&file).unwrap(), plain);
     assert_eq!(program.run(&["verify"]).code, Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_is_asked_and_what_they_type_is_not_shown() {
+    let directory = TempDir::new();
+    let program = Program::on(&directory.path().join("state"));
+    let (new, again, of) = ("New passphrase: ", "The same again: ", "master.key: ");
+    let verify = program.command(&["verify"]);
+
+    let init = program.command(&["init", "--passphrase"]);
+    let (code, shown) = on_terminal(&init, &[(new, RIGHT), (again, OTHER)]);
+    assert!(code == Some(1) && shown.contains("these were two passphrases"), "{shown}");
+    assert!(!shown.contains(RIGHT) && !shown.contains(OTHER), "{shown}");
+    let (code, shown) = on_terminal(&init, &[(new, RIGHT), (again, RIGHT)]);
+    assert!(code == Some(0) && !shown.contains(RIGHT), "{shown}");
+
+    let (code, shown) = on_terminal(&verify, &[(of, OTHER)]);
+    assert!(code == Some(1) && shown.contains(WRONG) && !shown.contains(OTHER), "{shown}");
+    let change = program.command(&["key", "passphrase"]);
+    let (code, shown) = on_terminal(&change, &[(of, RIGHT), (new, OTHER), (again, OTHER)]);
+    assert!(code == Some(0) && !shown.contains(RIGHT) && !shown.contains(OTHER), "{shown}");
+    let (code, shown) = on_terminal(&verify, &[(of, OTHER)]);
+    assert!(code == Some(0) && !shown.contains(OTHER), "{shown}");
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod bindings {
                 export names: func() -> result<list<string>, string>;
                 export code: func(name: string) -> result<string, string>;
                 export add: func(name: string, domain: string, value: string) -> result<string, string>;
+                export put: func(name: string, domain: string, value: string, version: option<u64>) -> result<u64, string>;
+                export describe: func(name: string, description: string) -> result<option<string>, string>;
                 export remove: func(name: string) -> result<string, string>;
                 export setting: func(name: string) -> result<option<string>, string>;
                 export settings: func() -> result<list<tuple<string, string>>, string>;
@@ -40,7 +42,7 @@ mod bindings {
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use bindings::strongroom::vault::credentials::{self, ListQuery, NewCredential};
+use bindings::strongroom::vault::credentials::{self, Changes, ListQuery, NewCredential};
 use bindings::strongroom::vault::types::Error;
 use bindings::wasi::{config, keyvalue};
 
@@ -66,22 +68,32 @@ impl bindings::Guest for Stranger {
     }
 
     fn add(name: String, domain: String, value: String) -> Result<String, String> {
-        let new = NewCredential {
-            name,
-            domain,
-            additional_domains: Vec::new(),
-            description: None,
-            metadata: Vec::new(),
-            archived: false,
-            values: Vec::from([("password".into(), value)]),
+        let id = credentials::create(&credential(name, domain, value)).map_err(told)?.id;
+        Ok(credentials::get(&id).map_err(told)?.name)
+    }
+
+    fn put(name: String, domain: String, value: String, version: Option<u64>) -> Result<u64, String> {
+        credentials::put(&credential(name, domain, value), version).map(|put| put.version).map_err(told)
+    }
+
+    fn describe(name: String, description: String) -> Result<Option<String>, String> {
+        let changes = Changes {
+            name: None,
+            domain: None,
+            additional_domains: None,
+            description: Some(description),
+            metadata: None,
+            archived: None,
+            values: None,
+            remove_value_keys: None,
             sso_provider: None,
             totp_secret: None,
             totp_algorithm: None,
             totp_digits: None,
             totp_period: None,
+            expected_version: None,
         };
-        let id = credentials::create(&new).map_err(told)?.id;
-        Ok(credentials::get(&id).map_err(told)?.name)
+        credentials::update(&name, &changes).map(|updated| updated.description).map_err(told)
     }
 
     fn remove(name: String) -> Result<String, String> {
@@ -99,6 +111,23 @@ impl bindings::Guest for Stranger {
     fn keys(bucket: String) -> Result<Vec<String>, String> {
         let bucket = keyvalue::store::open(&bucket).map_err(|error| format!("{error:?}"))?;
         Ok(bucket.list_keys(None).map_err(|error| format!("{error:?}"))?.keys)
+    }
+}
+
+fn credential(name: String, domain: String, value: String) -> NewCredential {
+    NewCredential {
+        name,
+        domain,
+        additional_domains: Vec::new(),
+        description: None,
+        metadata: Vec::new(),
+        archived: false,
+        values: Vec::from([("password".into(), value)]),
+        sso_provider: None,
+        totp_secret: None,
+        totp_algorithm: None,
+        totp_digits: None,
+        totp_period: None,
     }
 }
 
