@@ -34,10 +34,16 @@ pub(super) fn decode(text: &str) -> Result<SecretBytes> {
     if letters.len() < MIN_CHARS {
         return Err(Error::bad_request(WRONG_LENGTH));
     }
-    // Without a letter that fills no byte: the decoder would outgrow its room by it, and leave a copy behind.
-    let bytes = letters.len() * 5 / 8;
-    letters.truncate((bytes * 8).div_ceil(5));
+    // The decoder would outgrow its room by one that fills none, and leave a copy behind.
+    let filling = that_fill_bytes(letters.len());
+    letters.truncate(filling);
     base32::decode(ALPHABET, &letters).map(SecretBytes::new).ok_or(Error::bad_request(NOT_BASE32))
+}
+
+/// How many of so many letters of 5 bits are needed for their whole bytes.
+fn that_fill_bytes(letters: usize) -> usize {
+    let bytes = letters * 5 / 8;
+    (bytes * 8).div_ceil(5)
 }
 
 const NOT_BASE32: &str = "totp_secret must be base32, that is letters and the digits 2 to 7, or an otpauth://totp/ URI";
@@ -51,4 +57,15 @@ fn is_ignored(character: char) -> bool {
 
 fn is_ignored_at_end(character: char) -> bool {
     character == '=' || is_ignored(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_fill_no_byte_are_known() {
+        let filled: [usize; 10] = core::array::from_fn(|more| that_fill_bytes(8 + more));
+        assert_eq!(filled, [8, 8, 10, 10, 12, 13, 13, 15, 16, 16]);
+    }
 }
