@@ -14,6 +14,7 @@ pub mod history;
 #[cfg(target_os = "linux")]
 mod inside;
 mod mcp;
+pub mod measuring;
 mod native;
 mod program;
 mod provider;

@@ -18,6 +18,8 @@ pub mod hosts;
 #[cfg(target_os = "linux")]
 #[path = "../../host-tests/src/inside.rs"]
 mod inside;
+#[path = "../../host-tests/src/measuring/mod.rs"]
+pub mod measuring;
 pub mod oathtool;
 #[path = "../../host-tests/src/program.rs"]
 mod program;

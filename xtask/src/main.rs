@@ -31,7 +31,10 @@ cargo xtask <command>
   fuzz [--minutes N] [TARGET...]
                           attack each parser and decoder with libFuzzer, 10 minutes each (needs a nightly compiler and
                           `cargo install cargo-fuzz`); `test` has a short run of the same
-  bench [ARGS]            time, bytes and operations by size of vault and node (some minutes; ARGS: see `bench help`)
+  bench [ARGS]            time, bytes and operations by size of vault and node (some minutes)
+  bench writes | start | memory | http-sizes [MOST] | ...
+                          durable creates beside SQLite's own; instances, compilation and cold start; memory; requests
+                          against vaults of 10^2 to 10^6: all of them in `bench help`, a minute to ten each
   bench http [ROW...]     requests per second beside our floors, the stock wasmtime and OpenBao (10 minutes; needs `wrk`); ROW:
                           a part of what is asked, such as 'code'
   public-suffixes FILE SOURCE
@@ -93,8 +96,14 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<()> {
             .run()
         }
         ("bench", _) => {
-            if words.first() == Some(&"wasm") {
-                component::build_kernels()?;
+            match words.first() {
+                Some(&"wasm") => component::build_kernels()?,
+                Some(&"requests") => component::build_floor()?,
+                Some(&"start") => {
+                    component::build_all()?;
+                    component::build_floor()?;
+                }
+                _ => {}
             }
             component::build(&component::EDGE)?;
             build_host()?;

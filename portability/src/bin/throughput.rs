@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
+use strongroom_portability::measuring::{Measured, Memory, Spread, Wrk, machine};
 use strongroom_portability::{ADMIN_TOKEN, Client, Program, Server, Serving, Standalone, TempDir, clients};
 
 const CREDENTIALS: u32 = 1000;
@@ -78,8 +79,8 @@ impl Drop for Running {
 }
 
 fn main() -> ExitCode {
-    if Command::new("wrk").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        eprintln!("this needs `wrk`: apt-get install wrk");
+    if let Err(advice) = Wrk::check() {
+        eprintln!("{advice}");
         return ExitCode::FAILURE;
     }
     let directory = TempDir::new();
@@ -119,7 +120,7 @@ fn main() -> ExitCode {
         }
     }
     for subject in &subjects {
-        println!("\nmemory of {} after that: {}", subject.name, memory(subject.running.id()));
+        println!("\nmemory of {} after that: {}", subject.name, Memory::of(subject.running.id()));
     }
     println!(
         "\na create by one client: {}",
@@ -138,13 +139,11 @@ fn compare(what: &str, connections: u32, subjects: &[(&Subject, &Request)], scri
     }
     let mut text = String::new();
     for (at, (subject, _)) in subjects.iter().enumerate() {
+        let of = |what: fn(&Measured) -> f64| Spread::of(rounds[at].iter().map(what));
         let ratios = rounds[at].iter().zip(&rounds[0]).map(|(ours, first)| ours.rate / first.rate);
-        let (low, middle, high) = spread(ratios.collect());
-        let (_, rate, _) = spread(rounds[at].iter().map(|measured| measured.rate).collect());
-        let (_, p99, _) = spread(rounds[at].iter().map(|measured| measured.p99_ms).collect());
-        let (_, cost, _) = spread(rounds[at].iter().map(|measured| measured.cost_us).collect());
-        let (_, _, share) = spread(rounds[at].iter().map(|measured| measured.share_of_wrk).collect());
-        let ratio = if at == 0 { "1".to_owned() } else { format!("{middle:.2} ({low:.2}-{high:.2})") };
+        let ratio = if at == 0 { "1".to_owned() } else { Spread::of(ratios).to_string() };
+        let (rate, p99) = (of(|measured| measured.rate).middle, of(|measured| measured.p99_ms).middle);
+        let (cost, share) = (of(|measured| measured.cost_us).middle, of(|measured| measured.share_of_wrk).high);
         let name = subject.name;
         let _ = writeln!(
             text,
@@ -154,34 +153,17 @@ fn compare(what: &str, connections: u32, subjects: &[(&Subject, &Request)], scri
     text
 }
 
-#[derive(Clone)]
-struct Measured {
-    rate: f64,
-    p99_ms: f64,
-    /// Processor time of the server, per request.
-    cost_us: f64,
-    /// Near 1 the load generator would be what is measured.
-    share_of_wrk: f64,
-}
-
 /// One run of `wrk`.
 fn load(subject: &Subject, request: &Request, connections: u32, script: &Path, round: usize) -> Measured {
-    let mut wrk = Command::new("wrk");
-    wrk.args(["-t1", "--latency", &format!("-c{connections}"), &format!("-d{SECONDS}s")]);
-    for header in &subject.headers {
-        wrk.arg("-H").arg(header);
-    }
-    let path = match request {
-        Request::Get(path) => path.clone(),
+    let (path, program) = match request {
+        Request::Get(path) => (path.clone(), None),
         Request::Update(id) => {
             let program = format!(
                 "local n = 0\nrequest = function()\n  n = n + 1\n  local body = '{{\"description\":\"{connections}-{round}-' .. n .. \
                  '\"}}'\n  return wrk.format('PATCH', nil, {{['content-type'] = 'application/json', ['authorization'] = \
                  wrk.headers['authorization']}}, body)\nend\n"
             );
-            fs::write(script, program).unwrap();
-            wrk.arg("-s").arg(script);
-            format!("/credentials/{id}")
+            (format!("/credentials/{id}"), Some(program))
         }
         Request::Create => {
             // The names are new, also in another round and with other numbers of connections.
@@ -191,54 +173,24 @@ fn load(subject: &Subject, request: &Request, connections: u32, script: &Path, r
                  wrk.format('POST', nil, {{['content-type'] = 'application/json', ['authorization'] = \
                  wrk.headers['authorization']}}, body)\nend\n"
             );
-            fs::write(script, program).unwrap();
-            wrk.arg("-s").arg(script);
-            "/credentials".to_owned()
+            ("/credentials".to_owned(), Some(program))
         }
     };
-    let server = subject.running.id();
-    let before = processor_time(server);
-    let wrk = wrk.arg(format!("http://{}{path}", subject.address));
-    let child = wrk.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Shortly before it ends, as nothing is known of it then.
-    let looked_after = Duration::from_secs(u64::from(SECONDS)) - Duration::from_millis(200);
-    std::thread::sleep(looked_after);
-    let share_of_wrk = processor_time(child.id()).as_secs_f64() / looked_after.as_secs_f64();
-    let output = child.wait_with_output().unwrap();
-    let spent = processor_time(server) - before;
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{printed}");
-    let after = |mark: &str| printed.lines().find_map(|line| line.trim().strip_prefix(mark)).map(str::trim);
-    // A program that refuses is quick.
-    let is_unknown = path == UNKNOWN;
-    let refused = after("Non-2xx or 3xx responses:");
-    assert!(is_unknown || refused.is_none(), "{}: {refused:?} of {path}", subject.name);
-    let p99 = after("99%").unwrap();
-    let unit = p99.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
-    let scale = match unit {
-        "us" => 0.001,
-        "ms" => 1.0,
-        "s" => 1000.0,
-        _ => panic!("{p99}"),
+    if let Some(program) = &program {
+        fs::write(script, program).unwrap();
+    }
+    let wrk = Wrk {
+        address: subject.address,
+        server: subject.running.id(),
+        headers: &subject.headers,
+        path: &path,
+        script: program.is_some().then_some(script),
+        connections,
+        seconds: SECONDS,
     };
-    let p99_ms = p99.trim_end_matches(unit).parse::<f64>().unwrap() * scale;
-    let requests = printed.lines().find_map(|line| line.trim().split_once(" requests in ")).unwrap().0;
-    let cost_us = spent.as_secs_f64() * 1e6 / requests.parse::<f64>().unwrap();
-    Measured { rate: after("Requests/sec:").unwrap().parse().unwrap(), p99_ms, cost_us, share_of_wrk }
-}
-
-/// What a process has had of the processors until now.
-fn processor_time(id: u32) -> Duration {
-    let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
-    let times = threads.map(|thread| fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default());
-    times.filter_map(|text| text.split(' ').next()?.parse().ok()).map(Duration::from_nanos).sum()
-}
-
-/// What a process takes of the memory, and has taken at most.
-fn memory(id: u32) -> String {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("unknown").trim();
-    format!("{}, at most {}", line("VmRSS:"), line("VmHWM:"))
+    let measured = wrk.run();
+    assert!(path == UNKNOWN || !measured.has_refused, "{} refuses {path}", subject.name);
+    measured
 }
 
 /// How often a create waits for the device, as the kernel has it.
@@ -266,12 +218,6 @@ fn syncs(subject: &Subject) -> Option<String> {
     let (all, data) = (total(" fsync"), total(" fdatasync"));
     let each = |count: u32| f64::from(count) / f64::from(CREATES);
     (all + data > 0).then(|| format!("{:.2} fsync and {:.2} fdatasync", each(all), each(data)))
-}
-
-/// The lowest, the median, the highest.
-fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
-    values.sort_by(f64::total_cmp);
-    (values[0], values[values.len() / 2], values[values.len() - 1])
 }
 
 const UNKNOWN: &str = "/nosuch";
@@ -390,13 +336,4 @@ fn found_bao(python: &mut Command) -> Option<PathBuf> {
     #[cfg(unix)]
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     Some(path)
-}
-
-/// Processors of this machine, and what else it has to do.
-fn machine() -> String {
-    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{cores} cores ({}), load average {}", model.unwrap_or("unknown"), load.trim())
 }

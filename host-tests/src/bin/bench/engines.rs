@@ -1,16 +1,14 @@
 //! What `strongroom serve` gets through on each engine, beside what the engine itself gets through: everything on this
 //! machine, so that only the ratios say something about others.
 
+use crate::calls::{Call, calls};
+use crate::vaults::begun;
 use serde_json::json;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
-use strongroom_host::keyvalue::{Expected, Identity, SqliteStore, StoreUrl, VaultStore};
+use strongroom_host::keyvalue::{Expected, Identity, StoreUrl, VaultStore};
 use strongroom_host_tests::engines::{Etcd, Postgres};
-use strongroom_host_tests::{KEYS, Native, Program, Server, TempDir, sample};
+use strongroom_host_tests::{Program, Server, TempDir, sample};
 
 /// Credentials of the vault; every third has a TOTP secret.
 const SIZE: u64 = 999;
@@ -48,7 +46,12 @@ pub fn run() {
 
 fn measure(engine: &str, url: &str) {
     let directory = TempDir::new();
-    let program = vault(&directory, url);
+    let mut program = begun(&directory, SIZE);
+    if url != "sqlite:" {
+        let copied = program.run(&["copy", "--from", "sqlite:", "--to", url]);
+        assert_eq!(copied.code, Some(0), "{copied:?}");
+        program = program.with_store(url);
+    }
     let tokens: Vec<String> = (0..PROJECTS).map(|number| token(&program, &format!("p{number}"))).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let store = StoreUrl::parse(url).unwrap();
@@ -59,7 +62,7 @@ fn measure(engine: &str, url: &str) {
     let server = program.serve_with(&["--quiet"]);
     let admin = server.admin_token();
     let coded = |round: u64| format!("/credentials/{}/totp-code", sample(round * 3 % SIZE).name);
-    let codes = CONNECTIONS.map(|count| calls(&server, count, &|_| &admin, &|round| (coded(round), None)));
+    let codes = CONNECTIONS.map(|count| rate(&server, count, &|_| &admin, &|round| (coded(round), None)));
     let create = |round: u64| {
         let body = json!({ "name": format!("new-{round}"), "domain": "example.com", "values": { "password": "p" } });
         ("/credentials".to_owned(), Some(body.to_string()))
@@ -67,9 +70,9 @@ fn measure(engine: &str, url: &str) {
     // Names go on from where the first ones ended.
     let creates = CONNECTIONS.map(|count| {
         let first = count as u64 * 1_000_000;
-        calls(&server, count, &|_| &admin, &|round| create(first + round))
+        rate(&server, count, &|_| &admin, &|round| create(first + round))
     });
-    let apart = calls(&server, 16, &|connection| &tokens[connection % PROJECTS], &create);
+    let apart = rate(&server, 16, &|connection| &tokens[connection % PROJECTS], &create);
     let both = |[one, many]: [f64; 2]| format!("{one:.0}, {many:.0}");
     let ratios = |of: [f64; 2], to: [f64; 2]| format!("{:.2}, {:.2}", of[0] / to[0], of[1] / to[1]);
     println!(
@@ -84,28 +87,16 @@ fn measure(engine: &str, url: &str) {
     );
 }
 
-/// A vault that was loaded into a file natively, and copied to where it belongs.
-fn vault(directory: &TempDir, url: &str) -> Program {
-    let state = directory.path().join("state");
-    std::fs::create_dir(&state).unwrap();
-    let store = SqliteStore::open(&state).unwrap();
-    let native = Native::new(&store, "default");
-    native.init(None).unwrap();
-    native.load(0..SIZE).unwrap();
-    drop(store);
-    let keys = state.join("master.key");
-    std::fs::write(&keys, KEYS).unwrap();
-    #[cfg(unix)]
-    for (path, mode) in [(&state, 0o700), (&keys, 0o600)] {
-        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-    }
-    let program = Program::on(&state);
-    if url == "sqlite:" {
-        return program;
-    }
-    let copied = program.run(&["copy", "--from", "sqlite:", "--to", url]);
-    assert_eq!(copied.code, Some(0), "{copied:?}");
-    program.with_store(url)
+/// Calls a second. Each must succeed.
+fn rate<'a>(
+    server: &Server,
+    count: usize,
+    token: &(dyn Fn(usize) -> &'a str + Sync),
+    call: &(dyn Fn(u64) -> Call + Sync),
+) -> f64 {
+    let answered = calls(&[server.address()], count, TIME, token, call);
+    assert_eq!(answered.unavailable, 0);
+    answered.rate
 }
 
 fn token(program: &Program, project: &str) -> String {
@@ -142,85 +133,4 @@ async fn operations(store: Arc<dyn VaultStore>, key: String, writes: bool, start
         done += 1;
     }
     done
-}
-
-/// A path, and a body if it is a POST.
-type Call = (String, Option<String>);
-
-/// Calls a second over so many connections that are kept. Each must succeed.
-fn calls<'a>(
-    server: &Server,
-    count: usize,
-    token: &(dyn Fn(usize) -> &'a String + Sync),
-    call: &(dyn Fn(u64) -> Call + Sync),
-) -> f64 {
-    // One round to warm up.
-    let mut first = Connection::open(server.address());
-    let rounds = AtomicU64::new(0);
-    let next = || call(rounds.fetch_add(1, Ordering::Relaxed));
-    first.ask(token(0), &next());
-    let start = Instant::now();
-    let done: u64 = thread::scope(|scope| {
-        let threads: Vec<_> = (0..count)
-            .map(|number| {
-                let next = &next;
-                scope.spawn(move || {
-                    let mut connection = Connection::open(server.address());
-                    let mut done = 0;
-                    while start.elapsed() < TIME {
-                        connection.ask(token(number), &next());
-                        done += 1;
-                    }
-                    done
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
-    done as f64 / start.elapsed().as_secs_f64()
-}
-
-/// A connection that is kept, with one request at a time.
-struct Connection {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
-
-impl Connection {
-    fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, received: Vec::new() }
-    }
-
-    fn ask(&mut self, token: &str, (path, body): &Call) {
-        let method = if body.is_some() { "POST" } else { "GET" };
-        let body = body.as_deref().unwrap_or_default();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.stream.write_all(request.as_bytes()).unwrap();
-        self.received.clear();
-        let head = loop {
-            if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
-                break String::from_utf8_lossy(&self.received[..end + 4]).to_ascii_lowercase();
-            }
-            self.receive();
-        };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let end = head.len() + length.expect("an answer has a length").parse::<usize>().unwrap();
-        while self.received.len() < end {
-            self.receive();
-        }
-        assert!(head.starts_with("http/1.1 20"), "{path}: {}", String::from_utf8_lossy(&self.received));
-    }
-
-    fn receive(&mut self) {
-        let mut buffer = [0; 4096];
-        let length = self.stream.read(&mut buffer).unwrap();
-        assert!(length > 0, "the server closed the connection");
-        self.received.extend_from_slice(&buffer[..length]);
-    }
 }

@@ -1,8 +1,9 @@
 //! What computes in a request: in WebAssembly, beside the same code compiled natively.
 
-use crate::{medians, micros};
+use crate::measure::{medians, micros};
 use std::time::{Duration, Instant};
-use strongroom::kernels::{NAMES, run};
+use strongroom::kernels::{self, NAMES};
+use strongroom_host_tests::measuring::Spread;
 use wasmtime::{Config, Engine, Linker, Module, Store};
 
 const ROUNDS: u64 = 31;
@@ -10,7 +11,7 @@ const ROUNDS: u64 = 31;
 const TIMES: u32 = 200;
 
 /// Prints the table. Native hashes use the processor's instructions for them where it has such.
-pub fn kernels() {
+pub fn run() {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/worlds/strongroom-kernels.wasm");
     // As in the host: each loop looks whether its time is over.
     let mut config = Config::new();
@@ -25,26 +26,22 @@ pub fn kernels() {
     let kernel = instance.get_typed_func::<(u32, u32), u32>(&mut store, "kernel").unwrap();
 
     println!("\n## The same code natively and in WebAssembly\n");
-    println!("| what | native | WebAssembly | ratio (lowest, highest of {ROUNDS} rounds) |\n|---|---|---|---|");
+    println!("| what | native | WebAssembly | ratio (lowest-highest of {ROUNDS} rounds) |\n|---|---|---|---|");
     for (number, name) in (0u32..).zip(NAMES) {
-        let expected = run(number, TIMES);
+        let expected = kernels::run(number, TIMES);
         assert!(expected != 0 && kernel.call(&mut store, (number, TIMES)).unwrap() == expected, "{name}");
         let mut times = [Vec::new(), Vec::new()];
         let [native, wasm] = medians::<2>(ROUNDS, |at, _| {
             let start = Instant::now();
             match at {
-                0 => _ = std::hint::black_box(run(number, TIMES)),
+                0 => _ = std::hint::black_box(kernels::run(number, TIMES)),
                 _ => _ = kernel.call(&mut store, (number, TIMES)).unwrap(),
             }
             let time: Duration = start.elapsed() / TIMES;
             times[at].push(time);
             time
         });
-        let mut ratios: Vec<f64> =
-            times[1].iter().zip(&times[0]).map(|(w, n)| w.as_secs_f64() / n.as_secs_f64()).collect();
-        ratios.sort_by(f64::total_cmp);
-        let middle = ratios[ratios.len() / 2];
-        let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
-        println!("| {name} | {} | {} | {middle:.2} ({low:.2}, {high:.2}) |", micros(native), micros(wasm));
+        let ratios = times[1].iter().zip(&times[0]).map(|(wasm, native)| wasm.as_secs_f64() / native.as_secs_f64());
+        println!("| {name} | {} | {} | {} |", micros(native), micros(wasm), Spread::of(ratios));
     }
 }

@@ -1,0 +1,92 @@
+//! A SQLite store that counts what changes it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use strongroom_host::SqliteStore;
+use strongroom_host::keyvalue::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, Versioned, async_trait};
+
+/// One of those that have the file open.
+pub struct Counting {
+    store: SqliteStore,
+    /// Whether writers through it queue, as they do in a server, or run into each other.
+    takes_turns: bool,
+    changes: Arc<Changes>,
+}
+
+/// Changes of a store, through whomever.
+#[derive(Default)]
+pub struct Changes {
+    /// Transactions that wait for the device: swaps and increments.
+    pub synced: AtomicU64,
+    /// Transactions that don't.
+    pub sets: AtomicU64,
+    pub deletions: AtomicU64,
+    /// Swaps that found another value, so that their commit has to be made anew.
+    pub refused: AtomicU64,
+    /// Of all values that were written.
+    pub bytes: AtomicU64,
+}
+
+impl Counting {
+    pub fn new(store: SqliteStore, takes_turns: bool, changes: &Arc<Changes>) -> Self {
+        Self { store, takes_turns, changes: changes.clone() }
+    }
+}
+
+fn add(to: &AtomicU64, number: u64) {
+    to.fetch_add(number, Ordering::Relaxed);
+}
+
+#[async_trait]
+impl KeyValue for Counting {
+    fn turns(&self) -> Option<&Turns> {
+        self.store.turns().filter(|_| self.takes_turns)
+    }
+
+    fn reads_at_once(&self) -> bool {
+        self.store.reads_at_once()
+    }
+
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(bucket, key).await
+    }
+
+    async fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        add(&self.changes.sets, 1);
+        add(&self.changes.bytes, value.len() as u64);
+        self.store.set(bucket, key, value).await
+    }
+
+    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
+        add(&self.changes.deletions, 1);
+        self.store.delete(bucket, key).await
+    }
+
+    async fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
+        self.store.exists(bucket, key).await
+    }
+
+    async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        self.store.list_keys(bucket, cursor).await
+    }
+
+    async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError> {
+        add(&self.changes.synced, 1);
+        self.store.increment(bucket, key, delta).await
+    }
+
+    async fn current(&self, bucket: &str, key: &str) -> Result<Option<Versioned>, StoreError> {
+        self.store.current(bucket, key).await
+    }
+
+    async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
+        let swapped = self.store.swap(bucket, key, expected, value).await;
+        if swapped == Ok(Swap::Refused) {
+            add(&self.changes.refused, 1);
+        } else {
+            add(&self.changes.synced, 1);
+            add(&self.changes.bytes, value.len() as u64);
+        }
+        swapped
+    }
+}
