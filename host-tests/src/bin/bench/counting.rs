@@ -43,10 +43,6 @@ impl KeyValue for Counting {
         self.store.turns().filter(|_| self.takes_turns)
     }
 
-    fn reads_at_once(&self) -> bool {
-        self.store.reads_at_once()
-    }
-
     async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.get(bucket, key).await
     }
