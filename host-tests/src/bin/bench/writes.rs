@@ -60,7 +60,7 @@ fn beside_transactions(component: &Component) {
     let [mut replaced, mut added] =
         [(replaced, ROWS), (added, u64::MAX)].map(|(directory, rows)| Plain::open(directory.path(), rows));
     // What goes with each synced transaction, in the loops.
-    let bytes = vec![7; (cost.bytes / cost.synced) as usize];
+    let length = (cost.bytes / cost.synced) as usize;
 
     let next = AtomicU64::new(0);
     let number = || 10 * SIZE + next.fetch_add(1, Ordering::Relaxed);
@@ -68,10 +68,11 @@ fn beside_transactions(component: &Component) {
     for _ in 0..ROUNDS {
         let key = |n: u64| format!("k{}", n % ROWS);
         let round = [
-            synced_loop(cost.synced, || replaced.write(&bytes)),
-            synced_loop(cost.synced, || added.write(&bytes)),
+            synced_loop(cost.synced, || replaced.write(&new_bytes(number(), length))),
+            synced_loop(cost.synced, || added.write(&new_bytes(number(), length))),
             synced_loop(cost.synced, || {
-                block_on(swapped.swap(BUCKET, &key(number()), Expected::Anything, &bytes)).unwrap();
+                let n = number();
+                block_on(swapped.swap(BUCKET, &key(n), Expected::Anything, &new_bytes(n, length))).unwrap();
             }),
             synced_loop(1.0, || replay.create()),
             synced_loop(1.0, || _ = caller.create(number())),
@@ -101,6 +102,11 @@ fn beside_transactions(component: &Component) {
         let rate = Spread::of(of.iter().copied()).middle;
         println!("| {name} | {rate:.0} | {} |", Spread::of_ratios(of, &rates[0]));
     }
+}
+
+/// Never the same: SQLite does not write what is there already.
+fn new_bytes(n: u64, length: usize) -> Vec<u8> {
+    n.to_le_bytes().into_iter().cycle().take(length).collect()
 }
 
 fn cost(caller: &Caller, changes: &Changes) -> Cost {
@@ -154,7 +160,9 @@ impl Plain {
 struct Replay {
     store: SqliteStore,
     cost: Cost,
-    bytes: Vec<u8>,
+    /// Bytes of a value.
+    length: usize,
+    swapped: u64,
     /// Of each kind of change, what is to be done: a create has fractions.
     due: [f64; 3],
     /// The keys that are there.
@@ -163,8 +171,8 @@ struct Replay {
 
 impl Replay {
     fn new(store: SqliteStore, cost: Cost) -> Self {
-        let bytes = vec![7; (cost.bytes / (cost.sets + cost.synced)) as usize];
-        Self { store, cost, bytes, due: [0.0; 3], keys: 0..0 }
+        let length = (cost.bytes / (cost.sets + cost.synced)) as usize;
+        Self { store, cost, length, swapped: 0, due: [0.0; 3], keys: 0..0 }
     }
 
     fn create(&mut self) {
@@ -178,11 +186,14 @@ impl Replay {
         }
         block_on(async {
             for _ in 0..sets as u64 {
-                self.store.set(BUCKET, &format!("k{}", self.keys.end), &self.bytes).await.unwrap();
+                let bytes = new_bytes(self.keys.end, self.length);
+                self.store.set(BUCKET, &format!("k{}", self.keys.end), &bytes).await.unwrap();
                 self.keys.end += 1;
             }
             for _ in 0..swaps as u64 {
-                self.store.swap(BUCKET, "root", Expected::Anything, &self.bytes).await.unwrap();
+                let bytes = new_bytes(self.swapped, self.length);
+                self.store.swap(BUCKET, "root", Expected::Anything, &bytes).await.unwrap();
+                self.swapped += 1;
             }
             for _ in 0..deletions as u64 {
                 self.store.delete(BUCKET, &format!("k{}", self.keys.start)).await.unwrap();
