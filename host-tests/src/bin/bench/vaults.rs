@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::measure::scattered;
 use std::sync::Arc;
 use strongroom_host::Component;
-use strongroom_host::keyvalue::{KeyValue, SqliteStore};
+use strongroom_host::keyvalue::{DATABASE_FILE, KeyValue, SqliteStore};
 use strongroom_host_tests::{KEYS, MemoryStore, Native, Program, TempDir, block_on, sample};
 
 pub const BUCKET: &str = "default";
@@ -30,15 +30,25 @@ pub fn in_sqlite(component: &Component, from: &MemoryStore, directory: &TempDir)
     (store, caller)
 }
 
-/// The same in the state directory of the program, loaded natively.
+/// A vault in the state directory of the program, loaded natively.
 pub fn begun(directory: &TempDir, size: u64) -> Program {
     let state = directory.path().join("state");
     std::fs::create_dir(&state).unwrap();
-    let store = SqliteStore::open(&state).unwrap();
-    let native = Native::new(&store, "default");
+    let memory = MemoryStore::new();
+    let native = Native::new(&memory, "default");
     native.init(None).unwrap();
     native.load(0..size).unwrap();
-    drop(store);
+    drop(SqliteStore::open(&state).unwrap());
+    // All at once: through the store each record would be a transaction.
+    let mut connection = rusqlite::Connection::open(state.join(DATABASE_FILE)).unwrap();
+    let transaction = connection.transaction().unwrap();
+    let mut insert = transaction.prepare("INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)").unwrap();
+    for (key, value) in memory.entries(BUCKET) {
+        insert.execute((BUCKET, key, value)).unwrap();
+    }
+    drop(insert);
+    transaction.commit().unwrap();
+    drop(connection);
     let keys = state.join("master.key");
     std::fs::write(&keys, KEYS).unwrap();
     #[cfg(unix)]
