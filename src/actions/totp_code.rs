@@ -63,6 +63,8 @@ pub(super) fn code(
     if !options.exclusive {
         return Ok(code);
     }
+    // What can't be recorded is not given, and must use nothing up.
+    vault.records_uses()?;
     claim(vault, stored, &code)?;
     // The claim may have taken its time. What it got is used up, whether or not it still lives.
     let now = fresh_enough(vault, totp, options)?;

@@ -184,12 +184,20 @@ fn settings_of_changes_fail_changes() {
             }
             assert_eq!((world.get("/credentials/n").status, world.get("/credentials").status), (200, 200));
             // What can't be recorded is not given out.
-            let code_status = world.get("/credentials/n/totp-code").status;
-            assert_eq!(code_status, if setting == AUDIT { status } else { 200 }, "{setting}");
+            if setting == AUDIT {
+                world.get("/credentials/n/totp-code").is(status, code);
+                world.get("/credentials/n/totp-code?exclusive=true").is(status, code);
+            } else {
+                assert_eq!(world.get("/credentials/n/totp-code").status, 200, "{setting}");
+            }
             let health = world.get("/health");
             assert_eq!((health.status, &health.json["check"]), (503, &json!("settings")), "{setting}");
         }
         assert!(entries() == before, "{setting}");
+        world.unreadable.set(None);
+        world.set(setting, "");
+        let exclusive = world.get("/credentials/n/totp-code?exclusive=true");
+        assert_eq!(exclusive.status, 200, "no time step was used up: {exclusive:?}");
     }
 }
 
