@@ -118,7 +118,11 @@ fn root(bytes: &[u8]) {
     };
     look_at(&root);
     let sealer = sealer();
-    let sealed = root.seal(&sealer, &Numbers::default(), Purpose::Root, "key").unwrap();
+    // Sections are opened when they are needed; lengths that fit together only in their sum show then.
+    let sealed = match root.seal(&sealer, &Numbers::default(), Purpose::Root, "key") {
+        Ok(sealed) => sealed,
+        Err(error) => return check_error(&error),
+    };
     let again = <Root as Cell>::open(&sealer, "key", &sealed).unwrap();
     assert_eq!(
         (again.seq, again.node_bytes, again.bytes().unwrap()),
