@@ -58,10 +58,6 @@ impl KeyValue for Counting {
         self.store.delete(bucket, key).await
     }
 
-    async fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
-        self.store.exists(bucket, key).await
-    }
-
     async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
         self.store.list_keys(bucket, cursor).await
     }

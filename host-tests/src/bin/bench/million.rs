@@ -2,7 +2,7 @@
 
 use crate::counted::Counted;
 use crate::measure::{medians, micros, scattered};
-use crate::vaults::{BUCKET, in_memory};
+use crate::vaults::{BUCKET, in_memory, with_secret};
 use std::time::{Duration, Instant};
 use strongroom_host::Component;
 use strongroom_host_tests::{Counts, Kind, Native, SAMPLE_DOMAIN, sample};
@@ -21,11 +21,10 @@ pub fn run(component: &Component) {
         "| call | reads | bytes read | writes | bytes written | deletes | time in memory |\n|---|---|---|---|---|---|---|"
     );
     let name = |round| sample(scattered(round, SIZE)).name;
-    let with_secret = |round| sample(scattered(round, SIZE) / 3 * 3).name;
     type Call<'a> = (&'a str, u64, Box<dyn Fn(u64) -> Duration + 'a>);
     let calls: [Call<'_>; 7] = [
         ("get by name", ROUNDS, Box::new(|round| caller.get(&name(round)))),
-        ("code by name", ROUNDS, Box::new(|round| caller.code(&with_secret(round)))),
+        ("code by name", ROUNDS, Box::new(|round| caller.code(&with_secret(round, SIZE)))),
         ("page of 20", ROUNDS, Box::new(|round| caller.list(None, None, 20, scattered(round, SIZE)))),
         ("page of 100", ROUNDS, Box::new(|round| caller.list(None, None, 100, scattered(round, SIZE)))),
         (

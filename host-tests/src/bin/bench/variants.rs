@@ -2,11 +2,10 @@
 
 use crate::caller::Caller;
 use crate::measure::{micros, scattered};
-use crate::vaults::in_memory;
+use crate::vaults::{in_memory, with_secret};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strongroom_host::{Component, Engine};
-use strongroom_host_tests::sample;
 
 /// Calls of which the median is taken.
 const ROUNDS: u64 = 101;
@@ -27,7 +26,7 @@ pub fn run(files: &[String]) {
             (Path::new(file).to_owned(), wasm.len(), in_memory(&component, size, None).1)
         })
         .collect();
-    let name = |round| sample(scattered(round, size) / 3 * 3).name;
+    let name = |round| with_secret(round, size);
     let measure = |rounds, call: &dyn Fn(&Caller, u64) -> Duration| -> Vec<Duration> {
         let mut times = vec![Vec::new(); builds.len()];
         for round in 0..rounds {
