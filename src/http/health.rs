@@ -3,9 +3,11 @@
 use super::{Request, Response, auth};
 use crate::access;
 use crate::actions;
+use crate::error::Error;
 use crate::json;
 use crate::platform::Platform;
 use crate::settings::{self, Settings};
+use crate::time::Timestamp;
 
 /// 200 when ready, else 503. Every token will do, whatever its scopes; with one, a write is tried too.
 pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Request<'_>) -> Response {
@@ -15,13 +17,7 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
     let now = platform.clock.now();
     let sealer = project.and_then(|project| settings::sealer(settings, project));
     let mut health = actions::health(platform, sealer, is_known);
-    // With entries that can't be read nobody gets in.
-    let tokens = settings.get(settings::TOKENS).and_then(|setting| access::find(&setting.unwrap_or_default(), "", now));
-    // Requests that only read don't look at these.
-    let others = settings::policy(settings).map(drop).and_then(|()| settings::http_origins(settings).map(drop));
-    let checks = [("tokens", tokens.map(drop)), ("settings", others)];
-    let failed = checks.into_iter().find_map(|(check, result)| result.err().map(|error| (check, error)));
-    health.failure = health.failure.or(failed);
+    health.failure = health.failure.or_else(|| unusable_setting(settings, now));
     let status = if health.failure.is_none() { 200 } else { 503 };
     let body = json::object(|root| {
         root.text("status", if health.failure.is_none() { "ready" } else { "not_ready" });
@@ -40,4 +36,16 @@ pub fn respond(platform: Platform<'_>, settings: &dyn Settings, request: &Reques
         response.add("retry-after", "5");
     }
     response
+}
+
+/// Of the settings that no check of the vault looks at, the first that requests would fail by.
+fn unusable_setting(settings: &dyn Settings, now: Timestamp) -> Option<(&'static str, Error)> {
+    // With entries that can't be read nobody gets in.
+    let tokens = settings.get(settings::TOKENS).and_then(|setting| access::find(&setting.unwrap_or_default(), "", now));
+    if let Err(error) = tokens {
+        return Some(("tokens", error));
+    }
+    // Requests that only read don't look at these.
+    let others = settings::policy(settings).and_then(|_| settings::http_origins(settings));
+    others.err().map(|error| ("settings", error))
 }
