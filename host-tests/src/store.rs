@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Mutex;
-use strongroom_host::keyvalue::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, Versioned, async_trait};
+use strongroom_host::keyvalue::{
+    Change, Changes, Expected, KeyPage, KeyValue, StoreError, Swap, Turns, Versioned, async_trait,
+};
 
 /// Keys per page of a listing; small, so that paging is exercised.
 const KEYS_PER_PAGE: usize = 100;
@@ -99,6 +101,7 @@ type Entries = BTreeMap<(String, String), Vec<u8>>;
 pub struct MemoryStore {
     inner: Mutex<Inner>,
     turns: Option<Turns>,
+    swaps_with_changes: bool,
 }
 
 #[derive(Default)]
@@ -117,6 +120,11 @@ impl MemoryStore {
     /// One whose writers take turns, as those of a server do.
     pub fn with_turns() -> Self {
         Self { turns: Some(Turns::new()), ..Self::default() }
+    }
+
+    /// One that makes changes together with a swap, as one operation.
+    pub fn with_changes() -> Self {
+        Self { swaps_with_changes: true, ..Self::default() }
     }
 
     /// Asks `hook` before every operation from now on. It must not use the store itself.
@@ -300,6 +308,21 @@ impl KeyValue for MemoryStore {
     }
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
+        self.swap_with(bucket, &Changes::default(), key, expected, value).await
+    }
+
+    fn swaps_with_changes(&self) -> bool {
+        self.swaps_with_changes
+    }
+
+    async fn swap_with(
+        &self,
+        bucket: &str,
+        changes: &Changes,
+        key: &str,
+        expected: Expected<'_>,
+        value: &[u8],
+    ) -> Result<Swap, StoreError> {
         self.run(Kind::Swap, key, Some(value), |entries, behaviour| {
             let stored = entries.get(&place(bucket, key)).map(Vec::as_slice);
             let matches = match expected {
@@ -313,6 +336,12 @@ impl KeyValue for MemoryStore {
             let store = matches || *behaviour == Behaviour::Overwrite;
             if store {
                 entries.insert(place(bucket, key), value.to_vec());
+                for Change { key, value } in changes.iter().cloned() {
+                    match value {
+                        Some(value) => entries.insert(place(bucket, &key), value),
+                        None => entries.remove(&place(bucket, &key)),
+                    };
+                }
             }
             let says_yes = store && *behaviour != Behaviour::Deny;
             Ok(if says_yes { Swap::Done } else { Swap::Refused })

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use strongroom_host::keyvalue::{Expected, Identity, KeyValue, StoreError, StoreUrl, Swap, VaultStore, Versioned};
+use strongroom_host::keyvalue::{
+    Change, Changes as StoreChanges, Expected, Identity, KeyValue, StoreError, StoreUrl, Swap, VaultStore, Versioned,
+};
 use strongroom_host_tests::engines::{Etcd, Fault, Postgres, Proxy};
 use strongroom_host_tests::{Dice, Directory, TempDir};
 
@@ -59,6 +61,7 @@ async fn suite(place: &Place) {
     identity(place).await;
     let store = place.open().await;
     operations(&*store).await;
+    together(&*store).await;
     numbers(&*store).await;
     sizes(&*store).await;
     odd_keys(&*store).await;
@@ -189,6 +192,69 @@ async fn operations(store: &dyn KeyValue) {
     store.delete(b, "s").await.unwrap();
     assert_eq!(swap(Expected::Value(&seen), b"8").await, Swap::Refused, "what is gone is not there any more");
     assert_eq!(swap(Expected::Absent, b"9").await, Swap::Done, "but absent again");
+}
+
+fn changes(sets: &[(&str, &[u8])], deletions: &[&str]) -> StoreChanges {
+    let sets = sets.iter().map(|(key, value)| Change { key: (*key).into(), value: Some(value.to_vec()) });
+    sets.chain(deletions.iter().map(|key| Change { key: (*key).into(), value: None })).collect()
+}
+
+/// Changes by themselves and with a swap.
+async fn together(store: &dyn KeyValue) {
+    let b = "together";
+    let holds = async |expected: &[(&str, Option<&[u8]>)]| {
+        for (key, value) in expected {
+            assert_eq!(store.get(b, key).await, Ok(value.map(<[u8]>::to_vec)), "{key}");
+        }
+    };
+    store.change(b, &changes(&[("a", b"1"), ("b", b"1"), ("c", b"")], &["absent"])).await.unwrap();
+    store.change(b, &changes(&[("b", b"2")], &["c"])).await.unwrap();
+    store.change(b, &StoreChanges::default()).await.unwrap();
+    holds(&[("a", Some(b"1")), ("b", Some(b"2")), ("c", None), ("absent", None)]).await;
+
+    let odd = "ключ \" ' \\ {} $1 , NULL";
+    let made = changes(&[("a", b"\0\xff"), (odd, b"{\"x\",NULL}"), ("empty", b"")], &["b", "absent"]);
+    let swap = async |changes: &StoreChanges, expected: Expected<'_>, value: &[u8]| {
+        store.swap_with(b, changes, "root", expected, value).await.unwrap()
+    };
+    assert_eq!(swap(&made, Expected::Absent, b"1").await, Swap::Done);
+    let after: [(&str, Option<&[u8]>); 5] =
+        [("a", Some(b"\0\xff")), ("b", None), (odd, Some(b"{\"x\",NULL}")), ("empty", Some(b"")), ("root", Some(b"1"))];
+    holds(&after).await;
+    // What is refused leaves no trace where it is one operation.
+    let others = changes(&[("a", b"3"), ("new", b"3")], &["empty"]);
+    let seen = current(store, b, "root").await.unwrap();
+    for expected in [Expected::Absent, Expected::Value(&b"2".to_vec().into())] {
+        assert_eq!(swap(&others, expected, b"3").await, Swap::Refused);
+        holds(&[("root", Some(b"1"))]).await;
+        if store.swaps_with_changes() {
+            holds(&after).await;
+            holds(&[("new", None)]).await;
+        }
+    }
+    assert_eq!(swap(&others, Expected::Value(&seen), b"4").await, Swap::Done);
+    let after: [(&str, Option<&[u8]>); 4] =
+        [("a", Some(b"3")), ("new", Some(b"3")), ("empty", None), ("root", Some(b"4"))];
+    holds(&after).await;
+    // Again: what was asked for before may be asked for once more.
+    assert_eq!(swap(&others, Expected::Anything, b"4").await, Swap::Done);
+    holds(&after).await;
+    assert_eq!(swap(&StoreChanges::default(), Expected::Anything, b"5").await, Swap::Done);
+    assert_eq!(swap(&changes(&[], &["a"]), Expected::Anything, b"6").await, Swap::Done);
+    holds(&[("a", None), ("new", Some(b"3")), ("root", Some(b"6"))]).await;
+
+    // As much as there is at most: 64 changes, of half a megabyte and one value more.
+    let (large, keys) = (vec![0xf5; 12 << 10], Vec::from_iter((0..64).map(|n| format!("large {n}"))));
+    let many: StoreChanges = keys.iter().map(|key| Change { key: key.clone(), value: Some(large.clone()) }).collect();
+    assert_eq!(swap(&many, Expected::Anything, &large).await, Swap::Done);
+    for key in keys.iter().map(String::as_str).chain(["root"]) {
+        assert!(store.get(b, key).await.unwrap().as_ref() == Some(&large), "{key}");
+    }
+    let none: StoreChanges = keys.iter().map(|key| Change { key: key.clone(), value: None }).collect();
+    assert_eq!(swap(&none, Expected::Value(&large.clone().into()), b"").await, Swap::Done);
+    for key in &keys {
+        holds(&[(key, None)]).await;
+    }
 }
 
 async fn numbers(store: &dyn KeyValue) {
@@ -323,6 +389,15 @@ async fn concurrency(place: &Place) {
     assert_eq!(here.links.len() + there.links.len(), (TASKS * ROUNDS) as usize);
     let end = current(&*store, "crowd", "chain").await.unwrap();
     assert_eq!(end.value, (TASKS * ROUNDS).to_le_bytes());
+    if store.swaps_with_changes() {
+        let mut there = Vec::new();
+        for link in 0..=TASKS * ROUNDS + 1 {
+            if store.exists("crowd", &format!("link {link}")).await.unwrap() {
+                there.push(link);
+            }
+        }
+        assert_eq!(there, [TASKS * ROUNDS], "what came with a swap that was refused is not there");
+    }
 }
 
 #[test]
@@ -362,7 +437,13 @@ async fn crowd(store: Arc<dyn VaultStore>, tasks: std::ops::Range<u64>) -> Crowd
             loop {
                 let seen = store.current("crowd", "chain").await.unwrap().unwrap();
                 let next = u64::from_le_bytes(seen.value.as_slice().try_into().unwrap()) + 1;
-                match store.swap("crowd", "chain", Expected::Value(&seen), &next.to_le_bytes()).await.unwrap() {
+                let (made, gone) = (format!("link {next}"), format!("link {}", next - 1));
+                let with = changes(&[(&made, &[task as u8])], &[&gone]);
+                match store
+                    .swap_with("crowd", &with, "chain", Expected::Value(&seen), &next.to_le_bytes())
+                    .await
+                    .unwrap()
+                {
                     Swap::Done => break told.links.push(next),
                     Swap::Refused => {}
                     Swap::Unknown(cause) => panic!("nothing is broken here: {cause}"),
@@ -394,12 +475,16 @@ async fn faults(place: &Place, proxy: &Proxy, mut restart: impl FnMut()) {
         [(Fault::CutBefore, false, b"1"), (Fault::CutAfter, true, b"2"), (Fault::Silence, false, b"3")]
     {
         let seen = value().await;
+        let with = changes(&[("with", next)], &["gone"]);
+        store.set(b, "gone", b"").await.unwrap();
         proxy.arm(fault);
-        let swapped = store.swap(b, "k", Expected::Value(&seen), next).await;
+        let swapped = store.swap_with(b, &with, "k", Expected::Value(&seen), next).await;
         assert!(proxy.has_struck(), "{fault:?}");
         assert!(matches!(swapped, Ok(Swap::Unknown(_))), "{fault:?}: {swapped:?}");
         proxy.heal();
         assert_eq!(value().await.value == next, happens, "{fault:?}");
+        assert_eq!(store.get(b, "with").await.unwrap() == Some(next.to_vec()), happens, "{fault:?}: all of it");
+        assert_eq!(store.exists(b, "gone").await, Ok(!happens), "{fault:?}: all of it");
     }
     // Neither can other writes. (Each on a connection that is there: what can't be connected was not sent.)
     for fault in [Fault::CutBefore, Fault::CutAfter] {
@@ -466,6 +551,10 @@ fn etcd_with_faults() {
     }));
 }
 
+fn with(key: &str) -> String {
+    format!("with {key}")
+}
+
 /// Writes until the store refuses. What was acknowledged is there, what was refused is not.
 async fn fill(place: &Place) -> Result<Swap, StoreError> {
     let store = place.open().await;
@@ -473,7 +562,8 @@ async fn fill(place: &Place) -> Result<Swap, StoreError> {
     let value: Vec<u8> = (0..64 << 10).map(|_| dice.between(0, 255) as u8).collect();
     let mut acknowledged = 0;
     let failure = loop {
-        match store.swap("full", &format!("{acknowledged:05}"), Expected::Absent, &value).await {
+        let key = format!("{acknowledged:05}");
+        match store.swap_with("full", &changes(&[(&with(&key), &value)], &[]), &key, Expected::Absent, &value).await {
             Ok(Swap::Done) => acknowledged += 1,
             failure => break failure,
         }
@@ -483,11 +573,15 @@ async fn fill(place: &Place) -> Result<Swap, StoreError> {
     assert!(!matches!(failure, Ok(Swap::Refused)), "nobody else was there: {failure:?}");
     assert!(acknowledged > 5);
     let certain = failure.is_err();
-    for number in 0..acknowledged {
-        assert!(store.get("full", &format!("{number:05}")).await.unwrap().as_ref() == Some(&value), "{number}");
+    for key in (0..acknowledged).map(|number| format!("{number:05}")) {
+        for key in [with(&key), key] {
+            assert!(store.get("full", &key).await.unwrap().as_ref() == Some(&value), "{key}");
+        }
     }
-    let last = store.get("full", &format!("{acknowledged:05}")).await.unwrap();
+    let key = format!("{acknowledged:05}");
+    let last = store.get("full", &key).await.unwrap();
     assert!(last.is_none() || !certain && last.as_ref() == Some(&value), "wholly or not at all");
+    assert!(last.is_none() || store.get("full", &with(&key)).await.unwrap() == last, "all of it");
     failure
 }
 

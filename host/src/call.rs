@@ -2,6 +2,7 @@
 
 use crate::engine::MAX_MAINTENANCE_MEMORY_BYTES;
 use crate::instance::State;
+use crate::keyvalue::held::Held;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
@@ -66,7 +67,9 @@ pub struct Call<'a>(&'a mut Store<State>);
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.0.data_mut().turn = None;
+        let state = self.0.data_mut();
+        state.turn = None;
+        state.held = Held::default();
     }
 }
 

@@ -5,6 +5,7 @@ use crate::call::CALL_TIME_LIMIT;
 use crate::clock::Clock;
 use crate::config::{Config, Replaced};
 use crate::engine::{Engine, MAX_MEMORY_BYTES};
+use crate::keyvalue::held::Held;
 use crate::keyvalue::{KeyValue, Turn};
 use std::future::Future;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct State {
     pub(crate) deadline: Instant,
     /// Held from the first compare-and-swap handle of a call to its end.
     pub(crate) turn: Option<Turn>,
+    /// Changes that wait for a swap.
+    pub(crate) held: Held,
     http: WasiHttpCtx,
     hooks: Hooks,
 }
@@ -77,6 +80,7 @@ impl State {
             memory: MemoryLimit { max_bytes: MAX_MEMORY_BYTES, bytes: 0 },
             deadline: Instant::now() + CALL_TIME_LIMIT,
             turn: None,
+            held: Held::default(),
             http,
             hooks: Hooks,
         }

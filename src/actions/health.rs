@@ -6,6 +6,7 @@ use crate::catalog::PROBE_KEY;
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::seal::Sealer;
+use crate::store::Swap;
 use crate::time::Timestamp;
 
 /// Bytes of what is written to find out whether the store takes it.
@@ -56,7 +57,9 @@ fn write(platform: Platform<'_>) -> Result<()> {
     if after != before {
         return Ok(());
     }
-    answered?;
+    if let Swap::NothingStored(error) = answered? {
+        return Err(error.into());
+    }
     Err(Error::new(Code::StorageUnavailable, "the host's key-value store takes no writes").retry_after(1))
 }
 
@@ -66,7 +69,7 @@ mod tests {
     use crate::platform::{Clock, SystemRandom};
     use crate::seal::{Keyring, Project};
     use crate::store::memory::MemoryStore;
-    use crate::store::{CompareAndSwap, KeyPage, Store, StoreError, Swap};
+    use crate::store::{CompareAndSwap, KeyPage, Store, StoreError};
     use alloc::boxed::Box;
     use alloc::vec::Vec;
     use core::cell::Cell;

@@ -10,7 +10,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{Code, Error, Result};
 use crate::platform::Random;
 use crate::seal::Sealer;
-use crate::store::{CompareAndSwap, Swap};
+use crate::store::{CompareAndSwap, StoreError, Swap};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -100,7 +100,8 @@ impl<'a> Records<'a> {
     /// Replaces what was found by `next`, whose last replacement is `commit`.
     ///
     /// Errors: [`Code::OutcomeUnknown`]: the store does not tell, and the replacement may even happen later. The caller
-    /// must not delete anything it refers to and must not try again by itself.
+    /// must not delete anything it refers to and must not try again by itself. Those of a store that is certain each time that
+    /// nothing happened.
     pub fn replace<C: Cell>(
         &self,
         key: &str,
@@ -111,13 +112,21 @@ impl<'a> Records<'a> {
         let bytes = next.seal(self.sealer, self.platform.random, key)?;
         let (base, seq) = (found.bytes, found.state.seq());
         let mut handle = found.handle;
+        // Why it failed, as long as it is certain of every round that nothing happened.
+        let mut failure: Option<Error> = None;
+        let mut is_certain = true;
         for _ in 0..SWAPS_MAX {
             let answer = self.publish(key, handle.take(), &bytes);
             if mutation::believes(&answer) {
                 return Ok(Replaced::Done);
             }
             // The answer decides nothing: hosts report failures that were written and successes that were lost.
-            let seen = self.read_back::<C>(key, seq).ok_or_else(outcome_unknown)?;
+            let seen = self.read_back::<C>(key, seq);
+            match &answer {
+                Ok(Swap::NothingStored(error)) => failure = Some(error.clone().into()),
+                _ => is_certain = false,
+            }
+            let Some(seen) = seen else { break };
             if mutation::gives_up(&answer, seen.bytes == base) {
                 return Ok(Replaced::Lost(seen));
             }
@@ -134,7 +143,7 @@ impl<'a> Records<'a> {
             }
             handle = mutation::next_handle(self.platform.store, key, seen.handle);
         }
-        Err(outcome_unknown())
+        Err(failure.filter(|_| is_certain).unwrap_or_else(outcome_unknown))
     }
 
     /// Swaps the bytes in through a handle, or sets them where there is no compare-and-swap.
@@ -143,7 +152,7 @@ impl<'a> Records<'a> {
         key: &str,
         handle: Option<Box<dyn CompareAndSwap + 'a>>,
         bytes: &[u8],
-    ) -> Result<Swap, crate::store::StoreError> {
+    ) -> Result<Swap, StoreError> {
         match mutation::handle_to_use(handle) {
             Some(handle) => handle.swap(bytes),
             None => self.platform.store.set(key, bytes).map(|()| Swap::Stored),
@@ -164,23 +173,28 @@ impl<'a> Records<'a> {
 
     /// Creates a cell under a key that nobody else writes: swap from absent, then read back.
     ///
-    /// Returns the state that is there afterwards, which can be another one's.
-    pub fn create_cell<C: Cell>(&self, key: &str, first: &C) -> Result<Found<'a, C>> {
+    /// Returns the state that is there afterwards, which can be another one's. Errors: that of the last swap; whether the
+    /// cell was made is not known.
+    pub fn create_cell<C: Cell>(&self, key: &str, first: &C) -> Result<Result<Found<'a, C>, StoreError>> {
         let bytes = first.seal(self.sealer, self.platform.random, key)?;
         let store = self.platform.store;
+        let mut failure = StoreError::Other("a record could not be made".into());
         for _ in 0..SWAPS_MAX {
             if !store.has_atomics() || mutation::Mutation::SetFirstRoot.is_on() {
                 let _ = store.set(key, &bytes);
             } else if let Ok(mut handle) = store.compare_and_swap(key)
                 && let Ok(None) = handle.current()
             {
-                let _ = handle.swap(&bytes);
+                match handle.swap(&bytes) {
+                    Ok(Swap::NothingStored(error)) | Err(error) => failure = error,
+                    Ok(_) => {}
+                }
             }
             if let Ok(Some(found)) = self.current(key) {
-                return Ok(found);
+                return Ok(Ok(found));
             }
         }
-        Err(outcome_unknown())
+        Ok(Err(failure))
     }
 }
 

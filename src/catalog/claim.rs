@@ -14,7 +14,6 @@ use crate::codec::{Reader, Writer};
 use crate::error::{Code, Error, Result};
 use crate::platform::Random;
 use crate::seal::{Purpose, Sealer, corrupt};
-use crate::store::StoreError;
 use alloc::vec::Vec;
 
 /// How many claims back a caller can find out what became of its own, and how many given steps outlive a reset.
@@ -125,8 +124,7 @@ impl Records<'_> {
     pub fn create_claim(&self, record: RecordRef) -> Result<()> {
         let first = Claims::new(self.random()?);
         // Nothing refers to the record yet: if it is not there, nothing happened.
-        self.create_cell(&self.keys.record(record), &first)
-            .map_err(|_| Error::from(StoreError::Other("a claim record could not be made".into())))?;
+        self.create_cell(&self.keys.record(record), &first)??;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 //! showing an empty vault; so do records of the project without seed and root.
 
 use super::Catalog;
-use super::cell::Cell;
+use super::cell::{Cell, outcome_unknown};
 use super::mutation::Mutation;
 use super::root::{NODE_BYTES, NODE_BYTES_DEFAULT, Root};
 use crate::error::{Code, Error, Result};
@@ -59,7 +59,7 @@ impl Catalog<'_> {
             true
         } else if store.has_atomics() {
             // It may have been counted all the same, and then nobody else is elected any more.
-            store.increment(&seed, 1).map_err(|_| super::cell::outcome_unknown())? == 1
+            store.increment(&seed, 1).map_err(|_| outcome_unknown())? == 1
         } else if self.is_seeded()? {
             false
         } else {
@@ -76,7 +76,7 @@ impl Catalog<'_> {
         }
         let node_bytes = options.node_bytes.unwrap_or(NODE_BYTES_DEFAULT);
         let commit = self.records.random()?;
-        let found = self.records.create_cell(&key, &Root::new(node_bytes, commit))?;
+        let found = self.records.create_cell(&key, &Root::new(node_bytes, commit))?.map_err(|_| outcome_unknown())?;
         Ok(found.state.commit_at(1)? == Some(commit))
     }
 

@@ -5,7 +5,7 @@
 //! call. Who forgets to unpin holds nothing for longer than the end says, and a reader whose pin has ended finds records
 //! missing and starts over: no promise rests on the clocks.
 
-use super::cell::Cell as _;
+use super::cell::{Cell as _, outcome_unknown};
 use super::record::RecordRef;
 use super::root::Root;
 use super::{Catalog, Fault, Snapshot};
@@ -187,7 +187,7 @@ impl Pinned<'_> {
         }
         let commit = records.random()?;
         let root = self.tops.clone().of_backup(commit);
-        let found = records.create_cell(&records.keys.root(), &root)?;
+        let found = records.create_cell(&records.keys.root(), &root)?.map_err(|_| outcome_unknown())?;
         let is_ours = found.state.commit_at(root.seq)? == Some(commit);
         if is_ours { Ok(()) } else { Err(is_there()) }
     }

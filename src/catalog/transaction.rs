@@ -228,8 +228,9 @@ impl<'t> Transaction<'t> {
         Ok(Publication { commit, root: self.root, doomed })
     }
 
-    /// Remembers the new garbage, and forgets old: at most twice as much as is new. What it forgets is deleted once the
-    /// commit is known to have happened: what is garbage in a committed root stays garbage.
+    /// Remembers the new garbage, and deletes and forgets old: at most twice as much as is new. What is garbage in a
+    /// committed root stays garbage, so it need not wait for this commit: a store that can makes its deletions part of the
+    /// swap. Returns what may be deleted only once the commit is known to have happened.
     fn collect_garbage(&mut self) -> Result<Vec<RecordRef>, Fault> {
         let seq = self.root.seq;
         let now = self.records.platform.clock.now();
@@ -245,14 +246,13 @@ impl<'t> Transaction<'t> {
             self.records.discard(&new);
         }
         let mut garbage = self.root.garbage()?;
-        let mut doomed = Vec::new();
         if self.forgets_all {
             // They are deleted right after the commit, and remembered all the same: a writer can die before it, fail at
             // it, or not learn that it committed. The next commits delete them again. When there is no room for all, it
             // is for what belongs to entries.
-            let (nodes, owned): (Vec<_>, Vec<_>) =
+            let (mut doomed, owned): (Vec<_>, Vec<_>) =
                 garbage.iter().map(|old| old.record).chain(new).partition(|record| record.kind == Kind::Node);
-            doomed.extend(nodes.into_iter().chain(owned));
+            doomed.extend(owned);
             let excess = doomed.len().saturating_sub(GARBAGE_MAX);
             let kept: Vec<_> = doomed.iter().skip(excess).copied().map(Garbage::purged).collect();
             self.root.set_garbage(&kept);
@@ -264,14 +264,22 @@ impl<'t> Transaction<'t> {
             let goes = old.seq + GRACE_COMMITS < seq && is_free(old) && allowance > 0;
             if goes {
                 allowance -= 1;
-                doomed.push(old.record);
             }
-            !goes
+            // What the store fails to delete is tried again.
+            !(goes && self.records.delete(old.record))
         });
+        let old = garbage.len();
         garbage.extend(new.into_iter().map(|record| Garbage { seq, record }));
         // The oldest go when there is no more room, whatever their age. Those that a pin holds are left to `sweep`.
         let excess = garbage.len().saturating_sub(GARBAGE_MAX);
-        doomed.extend(garbage.drain(..excess).filter(|old| is_free(old)).map(|old| old.record));
+        let mut doomed = Vec::new();
+        for (number, gone) in garbage.drain(..excess).enumerate().filter(|(_, gone)| is_free(gone)) {
+            if number < old {
+                self.records.delete(gone.record);
+            } else {
+                doomed.push(gone.record);
+            }
+        }
         self.root.set_garbage(&garbage);
         Ok(doomed)
     }
@@ -306,7 +314,7 @@ impl<'t> Transaction<'t> {
 pub(super) struct Publication {
     pub commit: CommitId,
     pub root: Root,
-    /// Records that the root forgets: to be deleted once the commit is known to have happened.
+    /// Records to delete once the commit is known to have happened.
     pub doomed: Vec<RecordRef>,
 }
 

@@ -153,6 +153,7 @@ impl CompareAndSwap for Handle {
         match atomics::swap(self.0, value) {
             Ok(()) => Ok(Swap::Stored),
             Err(atomics::CasError::CasFailed(_)) => Ok(Swap::Conflict),
+            Err(atomics::CasError::StoreError(keyvalue::Error::Other(text))) => Swap::from_text(text),
             Err(atomics::CasError::StoreError(error)) => Err(error.into()),
         }
     }

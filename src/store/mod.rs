@@ -30,6 +30,9 @@ pub enum StoreError {
 /// How a host's text of an error begins if what is wrong does not pass by itself; WASI's own errors can't say it.
 pub const PERMANENT: &str = "permanent: ";
 
+/// How a host's text of an error of a swap begins if it knows that nothing was stored, and that nothing will be.
+pub const NOTHING_STORED: &str = "nothing was stored: ";
+
 impl StoreError {
     /// The error of a host that said this.
     pub fn from_text(text: String) -> Self {
@@ -69,11 +72,24 @@ pub struct KeyPage {
     pub cursor: Option<String>,
 }
 
-/// What a swap answered. Never more than a hint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a swap answered. The first two are never more than a hint.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swap {
     Stored,
     Conflict,
+    /// Nothing was stored, and nothing will be: neither this nor, unless it is swapped in with another try, what was set
+    /// since the handle was made. Said by hosts that store all of that together.
+    NothingStored(StoreError),
+}
+
+impl Swap {
+    /// The answer of a host that said this of a swap that failed.
+    pub fn from_text(text: String) -> Result<Self, StoreError> {
+        match text.strip_prefix(NOTHING_STORED) {
+            Some(cause) => Ok(Self::NothingStored(StoreError::from_text(cause.into()))),
+            None => Err(StoreError::from_text(text)),
+        }
+    }
 }
 
 /// A bucket of a key-value store.

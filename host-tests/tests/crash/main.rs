@@ -11,7 +11,7 @@ use std::sync::Arc;
 use strongroom_host_tests::credentials::Changes;
 use strongroom_host_tests::types::{CodeOptions, ErrorCode};
 use strongroom_host_tests::{
-    Behaviour, Called, MemoryStore, NEW_KEYS, NOW, Native, ROTATED_KEYS, StoreError, Vault, World, everything,
+    Behaviour, Called, Kind, MemoryStore, NEW_KEYS, NOW, Native, ROTATED_KEYS, StoreError, Vault, World, everything,
     new_credential, no_changes, sample,
 };
 
@@ -145,10 +145,14 @@ fn init(vault: &Vault, force: bool) -> Called<()> {
     call.map(|answer| answer.map(|_| ()))
 }
 
-/// A vault whose three indexes have this depth, with garbage that is due to be deleted.
 fn vault_of_depth(depth: u64) -> Vault {
+    vault_on(MemoryStore::new(), depth)
+}
+
+/// A vault whose three indexes have this depth, with garbage that is due to be deleted.
+fn vault_on(store: MemoryStore, depth: u64) -> Vault {
     let (node_bytes, credentials) = [(8192, 3), (256, 8), (256, 56)][depth as usize - 1];
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(store);
     let native = Native::new(&*store, "default");
     native.init(Some(node_bytes)).unwrap();
     native.load(0..credentials).unwrap();
@@ -228,23 +232,22 @@ fn changes_at_depth(depth: u64) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for cases in CHANGES.chunks(CHANGES.len().div_ceil(threads)) {
-            scope.spawn(move || try_changes(depth, cases));
+            scope.spawn(move || try_changes(&vault_of_depth(depth), depth, cases));
         }
     });
 }
 
-fn try_changes(depth: u64, cases: &[Case]) {
-    let vault = vault_of_depth(depth);
+fn try_changes(vault: &Vault, depth: u64, cases: &[Case]) {
     let before = vault.store.entries(BUCKET);
     let known = vault.ids();
     let old = vault.contents(&known);
     for case in cases {
         vault.store.replace(BUCKET, before.clone());
-        (case.run)(&vault).unwrap().unwrap();
+        (case.run)(vault).unwrap().unwrap();
         let new = vault.contents(&known);
         assert_ne!(old, new, "{}", case.name);
         let (mut undone, mut done) = (0, 0);
-        let crashes = at_every_operation(&vault, &before, case.run, |at| {
+        let crashes = at_every_operation(vault, &before, case.run, |at| {
             let context = format!("depth {depth}, {}, crash {at}", case.name);
             vault.verify().unwrap_or_else(|error| panic!("{context}: {error:?}"));
             let found = vault.contents(&known);
@@ -257,12 +260,12 @@ fn try_changes(depth: u64, cases: &[Case]) {
                 case.again
             };
             vault.sweep().unwrap();
-            assert_tidy(&vault, &context);
+            assert_tidy(vault, &context);
             assert_eq!(vault.contents(&known), found, "{context}, after the sweep");
-            let again = (case.run)(&vault).unwrap();
+            let again = (case.run)(vault).unwrap();
             assert_eq!(again.map_err(|error| error.code), expected, "{context}, again");
             assert_eq!(vault.contents(&known), new, "{context}, again");
-            assert_tidy(&vault, &context);
+            assert_tidy(vault, &context);
         });
         println!("depth {depth}, {}: {crashes} crashes, {undone} left the old state, {done} the new one", case.name);
         assert!(undone > 0 && done > 0, "{}", case.name);
@@ -282,6 +285,105 @@ fn a_change_of_a_vault_of_depth_2_happens_wholly_or_not_at_all() {
 #[test]
 fn a_change_of_a_vault_of_depth_3_happens_wholly_or_not_at_all() {
     changes_at_depth(3);
+}
+
+/// A store that makes what is written together with the swap.
+#[test]
+fn a_change_that_comes_with_its_swap_happens_wholly_or_not_at_all() {
+    for depth in 1..=3 {
+        try_changes(&vault_on(MemoryStore::with_changes(), depth), depth, &CHANGES);
+    }
+}
+
+/// Each operation in turn fails, before or after it was carried out, or says of a swap what is not true. Then either all is
+/// there, or nothing, and the answer does not say otherwise.
+#[test]
+fn a_change_that_comes_with_its_swap_survives_wrong_answers() {
+    let error = || StoreError::Other("of the test".into());
+    let wrong = [Behaviour::Fail(error()), Behaviour::FailAfter(error()), Behaviour::Deny, Behaviour::Lose];
+    for depth in 1..=3 {
+        let vault = vault_on(MemoryStore::with_changes(), depth);
+        let before = vault.store.entries(BUCKET);
+        let known = vault.ids();
+        let old = vault.contents(&known);
+        for case in &CHANGES {
+            vault.store.replace(BUCKET, before.clone());
+            vault.store.reset();
+            (case.run)(&vault).unwrap().unwrap();
+            let operations = vault.store.counts();
+            let new = vault.contents(&known);
+            for (behaviour, at) in wrong.iter().flat_map(|wrong| (0..operations.total()).map(move |at| (wrong, at))) {
+                let context = format!("depth {depth}, {}, {behaviour:?} at operation {at}", case.name);
+                vault.store.replace(BUCKET, before.clone());
+                vault.store.reset();
+                let behaviour = behaviour.clone();
+                vault.store.hook(move |operation| match operation.kind {
+                    // What a store says is there or not there, and is not, is for other tests.
+                    Kind::Get | Kind::Current if behaviour == Behaviour::Deny => Behaviour::Correct,
+                    _ if operation.index == at => behaviour.clone(),
+                    _ => Behaviour::Correct,
+                });
+                let answer = (case.run)(&vault).unwrap();
+                vault.store.unhook();
+                vault.verify().unwrap_or_else(|error| panic!("{context}: {error:?}"));
+                let found = vault.contents(&known);
+                assert!(found == old || found == new, "{context}");
+                match answer.map_err(|error| error.code) {
+                    Ok(()) => assert_eq!(found, new, "{context}"),
+                    Err(ErrorCode::OutcomeUnknown) => {}
+                    Err(_) => assert_eq!(found, old, "{context}"),
+                }
+                vault.sweep().unwrap();
+                assert_tidy(&vault, &context);
+            }
+        }
+    }
+}
+
+/// Nobody heard of its changes' failing one by one, so what its swap says has to tell why nothing happened; as long as it has
+/// never said anything else.
+#[test]
+fn why_nothing_happened_is_told_where_that_is_certain() {
+    let (full, away) = (StoreError::Failed("full".into()), StoreError::Other("away".into()));
+    let cases = [
+        (MemoryStore::with_changes(), None, &full, ErrorCode::StorageFailed),
+        (MemoryStore::with_changes(), None, &away, ErrorCode::StorageUnavailable),
+        (MemoryStore::with_changes(), Some(Behaviour::Lose), &full, ErrorCode::OutcomeUnknown),
+        (MemoryStore::new(), None, &full, ErrorCode::OutcomeUnknown),
+    ];
+    for (store, first, error, code) in cases {
+        let vault = vault_on(store, 1);
+        let before = vault.store.entries(BUCKET);
+        let (mut first, error) = (first, error.clone());
+        vault.store.hook(move |operation| match operation.kind {
+            Kind::Swap => first.take().unwrap_or_else(|| Behaviour::Fail(error.clone())),
+            _ => Behaviour::Correct,
+        });
+        assert_eq!(create(&vault, "new", None).unwrap().unwrap_err().code, code);
+        vault.store.unhook();
+        if code != ErrorCode::OutcomeUnknown {
+            assert_eq!(vault.store.entries(BUCKET), before);
+        }
+    }
+}
+
+/// One swap, and one for each claim record; nothing else is written.
+#[test]
+fn a_change_that_comes_with_its_swap_is_one_write() {
+    for depth in 1..=3 {
+        let vault = vault_on(MemoryStore::with_changes(), depth);
+        for case in &CHANGES {
+            let entries = vault.store.entries(BUCKET);
+            vault.store.reset();
+            (case.run)(&vault).unwrap().unwrap();
+            let counts = vault.store.counts();
+            let others = [Kind::Set, Kind::Delete, Kind::Increment].map(|kind| counts.of(kind));
+            let is_claim = |key: &&String| key.contains(".x.") && !entries.contains_key(*key);
+            let swaps = 1 + vault.store.entries(BUCKET).keys().filter(is_claim).count() as u64;
+            assert_eq!((others, counts.of(Kind::Swap)), ([0; 3], swaps), "depth {depth}, {}", case.name);
+            vault.store.replace(BUCKET, entries);
+        }
+    }
 }
 
 /// The code of a crashed caller may be lost, but no step is given twice, and the next one can be had.

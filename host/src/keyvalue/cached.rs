@@ -1,7 +1,9 @@
 //! A store across a network, with what never changes kept in memory.
 
 use super::kept::Kept;
-use super::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait};
+use super::{
+    Change, Changes, Expected, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait,
+};
 use std::sync::Arc;
 
 /// A store, and what was read from it.
@@ -67,6 +69,32 @@ impl KeyValue for Cached {
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
         self.store.swap(bucket, key, expected, value).await
+    }
+
+    fn swaps_with_changes(&self) -> bool {
+        self.store.swaps_with_changes()
+    }
+
+    async fn swap_with(
+        &self,
+        bucket: &str,
+        changes: &Changes,
+        key: &str,
+        expected: Expected<'_>,
+        value: &[u8],
+    ) -> Result<Swap, StoreError> {
+        for change in changes.iter().filter(|change| change.value.is_none()) {
+            self.kept.remove(bucket, &change.key);
+        }
+        let swapped = self.store.swap_with(bucket, changes, key, expected, value).await;
+        if swapped == Ok(Swap::Done) {
+            for Change { key, value } in changes.iter() {
+                if let Some(value) = value {
+                    self.kept.insert(bucket, key, value);
+                }
+            }
+        }
+        swapped
     }
 }
 

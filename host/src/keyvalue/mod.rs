@@ -4,6 +4,7 @@ mod cached;
 pub mod copy;
 #[cfg(feature = "etcd")]
 mod etcd;
+pub(crate) mod held;
 mod identity;
 mod kept;
 #[cfg(feature = "postgres")]
@@ -26,6 +27,8 @@ pub use postgres::PostgresStore;
 pub use sqlite::{DATABASE_FILE, SqliteStore};
 pub use turns::{Turn, Turns};
 pub use url::StoreUrl;
+
+use std::sync::Arc;
 
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +91,17 @@ pub enum Swap {
     Unknown(String),
 }
 
+/// A change of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub key: String,
+    /// What it will hold; `None` deletes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Changes of different keys, in no order.
+pub type Changes = Arc<[Change]>;
+
 /// One page of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyPage {
@@ -144,6 +158,17 @@ pub trait KeyValue: Send + Sync {
 
     async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError>;
 
+    /// Makes changes, each wholly or not at all. An error says of none of them whether it happened.
+    async fn change(&self, bucket: &str, changes: &Changes) -> Result<(), StoreError> {
+        for Change { key, value } in changes.iter() {
+            match value {
+                Some(value) => self.set(bucket, key, value).await?,
+                None => self.delete(bucket, key).await?,
+            }
+        }
+        Ok(())
+    }
+
     /// Adds to a signed 64-bit number that starts at 0, and returns the sum.
     async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, StoreError>;
 
@@ -153,6 +178,26 @@ pub trait KeyValue: Send + Sync {
 
     /// Stores the value if the key is as expected.
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError>;
+
+    /// Whether changes cost less when they are made together with a swap. Then what an instance sets and deletes before
+    /// a swap comes with it.
+    fn swaps_with_changes(&self) -> bool {
+        false
+    }
+
+    /// The same as [`swap`](Self::swap), after changes of other keys: if it is done, so are they. Else they may have
+    /// happened or not, and may be asked for again.
+    async fn swap_with(
+        &self,
+        bucket: &str,
+        changes: &Changes,
+        key: &str,
+        expected: Expected<'_>,
+        value: &[u8],
+    ) -> Result<Swap, StoreError> {
+        self.change(bucket, changes).await?;
+        self.swap(bucket, key, expected, value).await
+    }
 }
 
 /// A store that a vault can be begun in. It has an id for good, by which the state directory knows it.

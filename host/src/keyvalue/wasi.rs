@@ -1,11 +1,11 @@
 //! `wasi:keyvalue` for the component, over whatever store the instance was given.
 
-use super::{Expected, StoreError, Swap, Versioned};
+use super::{Change, Changes, Expected, StoreError, Swap, Versioned};
 use crate::bindings::vault::wasi::keyvalue::{atomics, store};
 use crate::instance::State;
 use crate::report;
 use std::sync::Arc;
-use strongroom::store::PERMANENT;
+use strongroom::store::{NOTHING_STORED, PERMANENT};
 use wasmtime::component::Resource;
 
 /// An open bucket.
@@ -40,6 +40,53 @@ impl Cas {
 impl State {
     pub(crate) fn bucket(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<str>> {
         Ok(self.table.get(bucket)?.name.clone())
+    }
+
+    fn handle(&mut self, bucket: Arc<str>, key: String) -> wasmtime::Result<Resource<Cas>> {
+        if self.services.store.swaps_with_changes() {
+            self.held.open(&bucket);
+        }
+        Ok(self.table.push(Cas { bucket, key, seen: None })?)
+    }
+
+    async fn change(&mut self, bucket: &str, change: Change) -> Result<(), StoreError> {
+        if self.held.holds(bucket) {
+            let too_much = self.held.add(change);
+            return self.write(bucket, too_much).await;
+        }
+        self.write_held(bucket, Some(&change.key)).await?;
+        match &change.value {
+            Some(value) => self.services.store.set(bucket, &change.key, value).await,
+            None => self.services.store.delete(bucket, &change.key).await,
+        }
+    }
+
+    /// Writes what is held, if a key is in it or none is named.
+    async fn write_held(&mut self, bucket: &str, key: Option<&str>) -> Result<(), StoreError> {
+        let held = self.held.take_for(bucket, key);
+        self.write(bucket, held).await
+    }
+
+    async fn write(&mut self, bucket: &str, changes: Option<Changes>) -> Result<(), StoreError> {
+        match changes {
+            Some(changes) => self.services.store.change(bucket, &changes).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn swap(&mut self, cas: &Cas, value: Vec<u8>) -> Result<Swap, StoreError> {
+        let Cas { bucket, key, .. } = cas;
+        self.write_held(bucket, Some(key)).await?;
+        let store = &self.services.store;
+        let changes = self.held.use_up(bucket);
+        let swapped = match changes.is_empty() {
+            true => store.swap(bucket, key, cas.expected(), &value).await,
+            false => store.swap_with(bucket, &changes, key, cas.expected(), &value).await,
+        };
+        if swapped == Ok(Swap::Done) {
+            self.held.has_swapped(bucket, key, value);
+        }
+        swapped
     }
 }
 
@@ -76,6 +123,9 @@ impl store::HostBucket for State {
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
         let bucket = self.bucket(&bucket)?;
+        if let Some(held) = self.held.get(&bucket, &key) {
+            return Ok(Ok(held.map(<[u8]>::to_vec)));
+        }
         answer(self.services.store.get(&bucket, &key).await)
     }
 
@@ -86,16 +136,19 @@ impl store::HostBucket for State {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(self.services.store.set(&bucket, &key, &value).await)
+        answer(self.change(&bucket, Change { key, value: Some(value) }).await)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(self.services.store.delete(&bucket, &key).await)
+        answer(self.change(&bucket, Change { key, value: None }).await)
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
         let bucket = self.bucket(&bucket)?;
+        if let Some(held) = self.held.get(&bucket, &key) {
+            return Ok(Ok(held.is_some()));
+        }
         answer(self.services.store.exists(&bucket, &key).await)
     }
 
@@ -105,7 +158,10 @@ impl store::HostBucket for State {
         cursor: Option<String>,
     ) -> wasmtime::Result<Result<store::KeyResponse, store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        let page = self.services.store.list_keys(&bucket, cursor.as_deref()).await;
+        let page = match self.write_held(&bucket, None).await {
+            Ok(()) => self.services.store.list_keys(&bucket, cursor.as_deref()).await,
+            Err(error) => Err(error),
+        };
         answer(page.map(|page| store::KeyResponse { keys: page.keys, cursor: page.cursor }))
     }
 
@@ -123,23 +179,28 @@ impl atomics::Host for State {
         delta: i64,
     ) -> wasmtime::Result<Result<i64, store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        answer(self.services.store.increment(&bucket, &key, delta).await)
+        let sum = match self.write_held(&bucket, Some(&key)).await {
+            Ok(()) => self.services.store.increment(&bucket, &key, delta).await,
+            Err(error) => Err(error),
+        };
+        answer(sum)
     }
 
     async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let cas = self.table.delete(cas)?;
-        let swapped = self.services.store.swap(&cas.bucket, &cas.key, cas.expected(), &value).await;
+        let swapped = self.swap(&cas, value).await;
         Ok(match answer(swapped)? {
             Ok(Swap::Done) => Ok(()),
             // The interface asks for a handle that is up to date: one that was never read compares with nothing, and
             // its first `current` reads the newest value.
-            Ok(Swap::Refused) => {
-                let fresh = Cas { bucket: cas.bucket, key: cas.key, seen: None };
-                Err(atomics::CasError::CasFailed(self.table.push(fresh)?))
-            }
+            Ok(Swap::Refused) => Err(atomics::CasError::CasFailed(self.handle(cas.bucket, cas.key)?)),
             Ok(Swap::Unknown(cause)) => {
                 report::fault("the store cannot tell how a swap ended", &cause);
                 Err(atomics::CasError::StoreError(store::Error::Other(cause)))
+            }
+            // The component goes by it, where it has not heard of its changes' failing one by one.
+            Err(store::Error::Other(cause)) if self.services.store.swaps_with_changes() => {
+                Err(atomics::CasError::StoreError(store::Error::Other(format!("{NOTHING_STORED}{cause}"))))
             }
             Err(error) => Err(atomics::CasError::StoreError(error)),
         })
@@ -159,20 +220,32 @@ impl atomics::HostCas for State {
         {
             self.turn = Some(turns.take(&bucket, &key).await);
         }
-        Ok(Ok(self.table.push(Cas { bucket, key, seen: None })?))
+        Ok(Ok(self.handle(bucket, key)?))
     }
 
     async fn current(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
-        let handle = self.table.get(&cas)?;
-        let found = answer(self.services.store.current(&handle.bucket, &handle.key).await)?;
+        let (bucket, key) = {
+            let handle = self.table.get(&cas)?;
+            (handle.bucket.clone(), handle.key.clone())
+        };
+        let found = match self.write_held(&bucket, Some(&key)).await {
+            Ok(()) => self.services.store.current(&bucket, &key).await,
+            Err(error) => Err(error),
+        };
+        let found = answer(found)?;
         if let Ok(found) = &found {
             self.table.get_mut(&cas)?.seen = Some(found.clone());
+        }
+        if let Ok(Some(found)) = &found {
+            self.held.has_seen(&bucket, &key, &found.value);
         }
         Ok(found.map(|found| found.map(|found| found.value)))
     }
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
-        self.table.delete(cas)?;
-        Ok(())
+        let cas = self.table.delete(cas)?;
+        let left = self.held.close(&cas.bucket);
+        // It was told that this is stored.
+        self.write(&cas.bucket, left).await.map_err(wasmtime::Error::new)
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strongroom_host::SqliteStore;
-use strongroom_host::keyvalue::{Expected, KeyPage, KeyValue, StoreError, Swap, Turns, Versioned, async_trait};
+use strongroom_host::keyvalue::{
+    Change, Changes as ChangesToMake, Expected, KeyPage, KeyValue, StoreError, Swap, Turns, Versioned, async_trait,
+};
 
 /// One of those that have the file open.
 pub struct Counting {
@@ -19,6 +21,8 @@ pub struct Changes {
     /// Transactions that wait for the device: swaps and increments.
     pub synced: AtomicU64,
     /// Transactions that don't.
+    pub relaxed: AtomicU64,
+    /// Records that are set or deleted, in whatever transaction.
     pub sets: AtomicU64,
     pub deletions: AtomicU64,
     /// Swaps that found another value, so that their commit has to be made anew.
@@ -37,6 +41,20 @@ fn add(to: &AtomicU64, number: u64) {
     to.fetch_add(number, Ordering::Relaxed);
 }
 
+impl Counting {
+    fn count(&self, changes: &[Change]) {
+        for change in changes {
+            match &change.value {
+                Some(value) => {
+                    add(&self.changes.sets, 1);
+                    add(&self.changes.bytes, value.len() as u64);
+                }
+                None => add(&self.changes.deletions, 1),
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl KeyValue for Counting {
     fn turns(&self) -> Option<&Turns> {
@@ -48,14 +66,17 @@ impl KeyValue for Counting {
     }
 
     async fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        add(&self.changes.sets, 1);
-        add(&self.changes.bytes, value.len() as u64);
-        self.store.set(bucket, key, value).await
+        self.change(bucket, &[Change { key: key.to_owned(), value: Some(value.to_vec()) }].into()).await
     }
 
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
-        add(&self.changes.deletions, 1);
-        self.store.delete(bucket, key).await
+        self.change(bucket, &[Change { key: key.to_owned(), value: None }].into()).await
+    }
+
+    async fn change(&self, bucket: &str, changes: &ChangesToMake) -> Result<(), StoreError> {
+        add(&self.changes.relaxed, 1);
+        self.count(changes);
+        self.store.change(bucket, changes).await
     }
 
     async fn list_keys(&self, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
@@ -72,12 +93,28 @@ impl KeyValue for Counting {
     }
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
-        let swapped = self.store.swap(bucket, key, expected, value).await;
+        self.swap_with(bucket, &ChangesToMake::default(), key, expected, value).await
+    }
+
+    fn swaps_with_changes(&self) -> bool {
+        self.store.swaps_with_changes()
+    }
+
+    async fn swap_with(
+        &self,
+        bucket: &str,
+        changes: &ChangesToMake,
+        key: &str,
+        expected: Expected<'_>,
+        value: &[u8],
+    ) -> Result<Swap, StoreError> {
+        let swapped = self.store.swap_with(bucket, changes, key, expected, value).await;
         if swapped == Ok(Swap::Refused) {
             add(&self.changes.refused, 1);
         } else {
             add(&self.changes.synced, 1);
             add(&self.changes.bytes, value.len() as u64);
+            self.count(changes);
         }
         swapped
     }

@@ -39,9 +39,17 @@ pub fn equal(key: &[u8], value: &[u8]) -> Value {
     json!({ "key": encode(key), "target": "VALUE", "result": "EQUAL", "value": encode(value) })
 }
 
-/// One write, if the comparison holds.
-pub fn put_if(comparison: Value, key: &[u8], value: &[u8]) -> Value {
-    json!({ "compare": [comparison], "success": [{ "request_put": put(key, value) }] })
+/// What is written, if the comparison holds.
+pub fn put_if(comparison: Option<Value>, writes: Vec<Value>) -> Value {
+    json!({ "compare": Vec::from_iter(comparison), "success": writes })
+}
+
+/// One write of a transaction.
+pub fn write(key: &[u8], value: Option<&[u8]>) -> Value {
+    match value {
+        Some(value) => json!({ "request_put": put(key, value) }),
+        None => json!({ "request_delete_range": range(key) }),
+    }
 }
 
 /// Whether a transaction's comparison held. False stands for itself by being left out.

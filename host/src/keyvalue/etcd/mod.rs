@@ -13,7 +13,9 @@ mod client;
 mod message;
 
 use super::remote::url::RemoteUrl;
-use super::{Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait};
+use super::{
+    Changes, Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait,
+};
 use anyhow::{Context, Result, anyhow};
 use client::{Client, Failed};
 use message::Entry;
@@ -82,7 +84,12 @@ impl Keys {
     }
 
     async fn put_if(&self, comparison: Value, key: &[u8], value: &[u8]) -> Result<bool, Failed> {
-        let answer = self.client.write(TRANSACTION, &message::put_if(comparison, key, value)).await?;
+        self.transaction(Some(comparison), vec![message::write(key, Some(value))]).await
+    }
+
+    /// Whether the comparison held, and all is written.
+    async fn transaction(&self, comparison: Option<Value>, writes: Vec<Value>) -> Result<bool, Failed> {
+        let answer = self.client.write(TRANSACTION, &message::put_if(comparison, writes)).await?;
         Ok(message::has_succeeded(&answer))
     }
 
@@ -187,16 +194,45 @@ impl KeyValue for EtcdStore {
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
         let key = self.keys.key(bucket, key)?;
-        let comparison = match expected {
-            Expected::Anything => {
-                let done = self.keys.client.write(PUT, &message::put(&key, value)).await;
-                return swapped(done.map(|_| true));
+        let writes = vec![message::write(&key, Some(value))];
+        swapped(self.keys.transaction(comparison(&key, expected), writes).await)
+    }
+
+    fn swaps_with_changes(&self) -> bool {
+        true
+    }
+
+    /// One transaction: of a swap that is refused nothing is done.
+    async fn swap_with(
+        &self,
+        bucket: &str,
+        changes: &Changes,
+        key: &str,
+        expected: Expected<'_>,
+        value: &[u8],
+    ) -> Result<Swap, StoreError> {
+        let full_key = self.keys.key(bucket, key)?;
+        let mut writes = vec![message::write(&full_key, Some(value))];
+        for change in changes.iter() {
+            writes.push(message::write(&self.keys.key(bucket, &change.key)?, change.value.as_deref()));
+        }
+        match swapped(self.keys.transaction(comparison(&full_key, expected), writes).await) {
+            // It may be set to take fewer operations or bytes in one request.
+            Err(StoreError::Failed(_) | StoreError::Other(_)) => {
+                self.change(bucket, changes).await?;
+                self.swap(bucket, key, expected, value).await
             }
-            Expected::Absent => message::absent(&key),
-            Expected::Value(found) if found.version == 0 => message::equal(&key, &found.value),
-            Expected::Value(found) => message::unchanged(&key, found.version),
-        };
-        swapped(self.keys.put_if(comparison, &key, value).await)
+            swapped => swapped,
+        }
+    }
+}
+
+fn comparison(key: &[u8], expected: Expected<'_>) -> Option<Value> {
+    match expected {
+        Expected::Anything => None,
+        Expected::Absent => Some(message::absent(key)),
+        Expected::Value(found) if found.version == 0 => Some(message::equal(key, &found.value)),
+        Expected::Value(found) => Some(message::unchanged(key, found.version)),
     }
 }
 

@@ -20,12 +20,15 @@ mod session;
 mod tls;
 
 use super::remote::url::RemoteUrl;
-use super::{Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait};
+use super::{
+    Change, Changes, Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait,
+};
 use anyhow::{Context, Result};
 use doubt::Doubt;
 use outcome::Failed;
 use pool::{Pool, Purpose};
 use session::Session;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -83,6 +86,8 @@ enum Parameter {
     Text(String),
     Bytes(Vec<u8>),
     Number(i64),
+    Texts(Vec<String>),
+    ByteStrings(Vec<Vec<u8>>),
 }
 
 impl PostgresStore {
@@ -157,6 +162,8 @@ async fn run(session: &Session, sql: &str, parameters: &[Parameter]) -> Result<V
             Parameter::Text(text) => (text as &(dyn ToSql + Sync), Type::TEXT),
             Parameter::Bytes(bytes) => (bytes as &(dyn ToSql + Sync), Type::BYTEA),
             Parameter::Number(number) => (number as &(dyn ToSql + Sync), Type::INT8),
+            Parameter::Texts(texts) => (texts as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
+            Parameter::ByteStrings(bytes) => (bytes as &(dyn ToSql + Sync), Type::BYTEA_ARRAY),
         })
         .collect();
     let before = session.notices();
@@ -215,19 +222,20 @@ impl Table {
     }
 
     /// A write. It is sent once; if it met another transaction, and has done nothing, again.
-    async fn write(&self, sql: &'static str, parameters: Vec<Parameter>) -> Result<Vec<Row>, Failed> {
+    async fn write(&self, sql: impl Into<Cow<'static, str>>, parameters: Vec<Parameter>) -> Result<Vec<Row>, Failed> {
+        let sql = sql.into();
         let lease = self.pool.lease(Purpose::Write, Instant::now() + PATIENCE).await.map_err(Failed::Certainly)?;
         let (caller, running) = self.doubt.watch();
         let (sender, receiver) = oneshot::channel();
         let doubt = self.doubt.clone();
         tokio::spawn(async move {
             let running = running;
-            let mut done = run(&lease.session, sql, &parameters).await;
+            let mut done = run(&lease.session, &sql, &parameters).await;
             let (start, mut conflicts) = (Instant::now(), 0);
             while matches!(done, Err(Failed::Conflicting(_))) && start.elapsed() < PATIENCE {
                 conflicts += 1;
                 sleep(pause(conflicts)).await;
-                done = run(&lease.session, sql, &parameters).await;
+                done = run(&lease.session, &sql, &parameters).await;
             }
             match &done {
                 Err(Failed::Perhaps(_)) => {
@@ -355,26 +363,77 @@ impl KeyValue for PostgresStore {
     }
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
-        let mut parameters = place(bucket, key);
-        parameters.push(Parameter::Bytes(value.to_vec()));
-        let sql = match expected {
-            Expected::Anything => {
-                "INSERT INTO spin_key_value VALUES ($1, $2, $3)
-                 ON CONFLICT (store, key) DO UPDATE SET value = EXCLUDED.value RETURNING 1"
+        let (sql, parameters) = swap(bucket, key, expected, value);
+        swapped(self.table.write(sql, parameters).await)
+    }
+
+    fn swaps_with_changes(&self) -> bool {
+        true
+    }
+
+    /// One statement: of a swap that is refused nothing is done.
+    async fn swap_with(
+        &self,
+        bucket: &str,
+        changes: &Changes,
+        key: &str,
+        expected: Expected<'_>,
+        value: &[u8],
+    ) -> Result<Swap, StoreError> {
+        let (sql, mut parameters) = swap(bucket, key, expected, value);
+        let [keys, values, deleted] = [1, 2, 3].map(|more| parameters.len() + more);
+        let sql = format!(
+            "WITH swapped AS ({sql}),
+             sets AS (INSERT INTO spin_key_value SELECT $1, * FROM unnest(${keys}, ${values}) AS new
+                      WHERE EXISTS (SELECT FROM swapped)
+                      ON CONFLICT (store, key) DO UPDATE SET value = EXCLUDED.value),
+             deletions AS (DELETE FROM spin_key_value WHERE store = $1 AND key = ANY (${deleted})
+                           AND EXISTS (SELECT FROM swapped))
+             SELECT FROM swapped"
+        );
+        let (mut sets, mut deletions) = ((Vec::new(), Vec::new()), Vec::new());
+        for Change { key, value } in changes.iter().cloned() {
+            match value {
+                Some(value) => sets.extend([(key, value)]),
+                None => deletions.push(key),
             }
-            Expected::Absent => {
-                "INSERT INTO spin_key_value VALUES ($1, $2, $3) ON CONFLICT (store, key) DO NOTHING RETURNING 1"
-            }
-            Expected::Value(found) => {
-                parameters.push(Parameter::Bytes(found.value.clone()));
-                "UPDATE spin_key_value SET value = $3 WHERE store = $1 AND key = $2 AND value = $4 RETURNING 1"
-            }
-        };
-        match self.table.write(sql, parameters).await {
-            Ok(rows) => Ok(if rows.is_empty() { Swap::Refused } else { Swap::Done }),
-            Err(Failed::Perhaps(text)) => Ok(Swap::Unknown(text)),
-            Err(failed) => Err(failed.into()),
         }
+        parameters.extend([Parameter::Texts(sets.0), Parameter::ByteStrings(sets.1), Parameter::Texts(deletions)]);
+        match swapped(self.table.write(sql, parameters).await) {
+            // A server of another kind, perhaps, that wants them one by one.
+            Err(StoreError::Failed(_) | StoreError::Other(_)) => {
+                self.change(bucket, changes).await?;
+                self.swap(bucket, key, expected, value).await
+            }
+            swapped => swapped,
+        }
+    }
+}
+
+fn swap(bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> (&'static str, Vec<Parameter>) {
+    let mut parameters = place(bucket, key);
+    parameters.push(Parameter::Bytes(value.to_vec()));
+    let sql = match expected {
+        Expected::Anything => {
+            "INSERT INTO spin_key_value VALUES ($1, $2, $3)
+             ON CONFLICT (store, key) DO UPDATE SET value = EXCLUDED.value RETURNING 1"
+        }
+        Expected::Absent => {
+            "INSERT INTO spin_key_value VALUES ($1, $2, $3) ON CONFLICT (store, key) DO NOTHING RETURNING 1"
+        }
+        Expected::Value(found) => {
+            parameters.push(Parameter::Bytes(found.value.clone()));
+            "UPDATE spin_key_value SET value = $3 WHERE store = $1 AND key = $2 AND value = $4 RETURNING 1"
+        }
+    };
+    (sql, parameters)
+}
+
+fn swapped(written: Result<Vec<Row>, Failed>) -> Result<Swap, StoreError> {
+    match written {
+        Ok(rows) => Ok(if rows.is_empty() { Swap::Refused } else { Swap::Done }),
+        Err(Failed::Perhaps(text)) => Ok(Swap::Unknown(text)),
+        Err(failed) => Err(failed.into()),
     }
 }
 

@@ -3,10 +3,10 @@
 //!
 //! # Durability
 //!
-//! The file is in WAL mode. `set` and `delete` commit on a connection with `synchronous = NORMAL`, which appends to the
+//! The file is in WAL mode. `set`, `delete` and `change` commit on a connection with `synchronous = NORMAL`, which appends to the
 //! write-ahead log without waiting for the device. `swap` and `increment` commit on a connection with
 //! `synchronous = FULL`, which calls fsync on the log before the commit returns. So an acknowledged swap is durable
-//! together with every `set` and `delete` before it, at the price of one fsync for all of them:
+//! together with every change before it, at the price of one fsync for all of them:
 //!
 //! - All connections, of all processes, append to one log file, one transaction at a time; fsync flushes the file, not
 //!   the writer's own part of it. Recovery takes the longest prefix of whole transactions with matching checksums, so
@@ -38,8 +38,11 @@ mod reader;
 mod writer;
 
 use super::kept::Kept;
-use super::{Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait};
+use super::{
+    Change, Changes, Expected, Identity, KeyPage, KeyValue, StoreError, Swap, Turns, VaultStore, Versioned, async_trait,
+};
 use reader::Readers;
+use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
 use std::sync::Arc;
@@ -202,25 +205,24 @@ impl KeyValue for SqliteStore {
     }
 
     async fn set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        let (bucket, key, value) = (bucket.to_owned(), key.to_owned(), value.to_vec());
-        self.writer
-            .run(move |connections| {
-                upsert(&connections.relaxed, &bucket, &key, &value)?;
-                Ok(())
-            })
-            .await
+        self.change(bucket, &[Change { key: key.to_owned(), value: Some(value.to_vec()) }].into()).await
     }
 
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
-        let (of_bucket, of_key) = (bucket.to_owned(), key.to_owned());
-        let deleted = self.writer.run(move |connections| {
-            let sql = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
-            connections.relaxed.prepare_cached(sql)?.execute(params![of_bucket, of_key])?;
-            Ok(())
-        });
-        let deleted = deleted.await;
-        self.kept.remove(bucket, key);
-        deleted
+        self.change(bucket, &[Change { key: key.to_owned(), value: None }].into()).await
+    }
+
+    /// One transaction.
+    async fn change(&self, bucket: &str, changes: &Changes) -> Result<(), StoreError> {
+        let (of_bucket, made) = (bucket.to_owned(), changes.clone());
+        let change = move |connections: &mut writer::Connections| {
+            let transaction = connections.relaxed.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            make(&transaction, &of_bucket, &made)?;
+            Ok(transaction.commit()?)
+        };
+        let changed = self.writer.run(change).await;
+        self.keep_no_deleted(bucket, changes);
+        changed
     }
 
     async fn exists(&self, bucket: &str, key: &str) -> Result<bool, StoreError> {
@@ -273,43 +275,89 @@ impl KeyValue for SqliteStore {
     }
 
     async fn swap(&self, bucket: &str, key: &str, expected: Expected<'_>, value: &[u8]) -> Result<Swap, StoreError> {
-        let (bucket, key, value) = (bucket.to_owned(), key.to_owned(), value.to_vec());
-        match expected {
-            Expected::Anything => {
-                self.writer.run(move |connections| done(upsert(&connections.durable, &bucket, &key, &value))).await
+        self.swap_with(bucket, &Changes::default(), key, expected, value).await
+    }
+
+    fn swaps_with_changes(&self) -> bool {
+        true
+    }
+
+    /// One transaction: of a swap that is refused nothing is done.
+    async fn swap_with(
+        &self,
+        bucket: &str,
+        changes: &Changes,
+        key: &str,
+        expected: Expected<'_>,
+        value: &[u8],
+    ) -> Result<Swap, StoreError> {
+        let expected = match expected {
+            Expected::Anything => None,
+            Expected::Absent => Some(None),
+            Expected::Value(found) => Some(Some(found.value.clone())),
+        };
+        let (of_bucket, made, key, value) = (bucket.to_owned(), changes.clone(), key.to_owned(), value.to_vec());
+        let swap = move |connections: &mut writer::Connections| {
+            let transaction = connections.durable.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let changed = match expected {
+                None => upsert(&transaction, &of_bucket, &key, &value),
+                Some(None) => transaction
+                    .prepare_cached(
+                        "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (store, key) DO NOTHING",
+                    )?
+                    .execute(params![of_bucket, key, value]),
+                Some(Some(old)) => transaction
+                    .prepare_cached(
+                        "UPDATE spin_key_value SET value = ?3 WHERE store = ?1 AND key = ?2 AND value = ?4",
+                    )?
+                    .execute(params![of_bucket, key, value, old]),
+            }?;
+            if changed == 0 {
+                return Ok(Swap::Refused);
             }
-            Expected::Absent => {
-                let sql = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
-                           ON CONFLICT (store, key) DO NOTHING";
-                let insert = move |connections: &mut writer::Connections| {
-                    done(connections.durable.prepare_cached(sql)?.execute(params![bucket, key, value]))
-                };
-                self.writer.run(insert).await
-            }
-            Expected::Value(old) => {
-                let old = old.value.clone();
-                let sql = "UPDATE spin_key_value SET value = ?3 WHERE store = ?1 AND key = ?2 AND value = ?4";
-                let update = move |connections: &mut writer::Connections| {
-                    done(connections.durable.prepare_cached(sql)?.execute(params![bucket, key, value, old]))
-                };
-                self.writer.run(update).await
-            }
+            make(&transaction, &of_bucket, &made)?;
+            transaction.commit().map_or_else(not_committed, |()| Ok(Swap::Done))
+        };
+        let swapped = self.writer.run(swap).await;
+        self.keep_no_deleted(bucket, changes);
+        swapped
+    }
+}
+
+impl SqliteStore {
+    fn keep_no_deleted(&self, bucket: &str, changes: &Changes) {
+        for change in changes.iter().filter(|change| change.value.is_none()) {
+            self.kept.remove(bucket, &change.key);
         }
     }
 }
 
-/// What the one statement of a swap says about it: only errors of before its first write are certain.
-fn done(changed: rusqlite::Result<usize>) -> Result<Swap, StoreError> {
-    match changed {
-        Ok(1) => Ok(Swap::Done),
-        Ok(_) => Ok(Swap::Refused),
-        Err(error) => match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ReadOnly) => Err(error.into()),
-            // The commit may stand in the log, waiting to be recovered, although its fsync failed.
-            _ if is_permanent(&error) => Ok(Swap::Unknown(format!("{PERMANENT}{}", explain(&error)))),
-            _ => Ok(Swap::Unknown(explain(&error))),
-        },
+/// What a commit that failed says about its transaction. All of it is written before its last page, without which it is
+/// void; if that is there and can't be synced, it may stand in the log, waiting to be recovered.
+fn not_committed(error: rusqlite::Error) -> Result<Swap, StoreError> {
+    let is_certain = match error.sqlite_error() {
+        Some(sqlite) => {
+            sqlite.extended_code == SQLITE_IOERR_WRITE
+                || matches!(sqlite.code, ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        }
+        None => false,
+    };
+    match is_certain {
+        true => Err(error.into()),
+        false if is_permanent(&error) => Ok(Swap::Unknown(format!("{PERMANENT}{}", explain(&error)))),
+        false => Ok(Swap::Unknown(explain(&error))),
     }
+}
+
+fn make(connection: &Connection, bucket: &str, changes: &[Change]) -> rusqlite::Result<()> {
+    for Change { key, value } in changes {
+        match value {
+            Some(value) => upsert(connection, bucket, key, value)?,
+            None => delete(connection, bucket, key)?,
+        };
+    }
+    Ok(())
 }
 
 fn select(connection: &Connection, bucket: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -326,6 +374,10 @@ fn upsert(connection: &Connection, bucket: &str, key: &str, value: &[u8]) -> rus
              ON CONFLICT (store, key) DO UPDATE SET value = excluded.value",
         )?
         .execute(params![bucket, key, value])
+}
+
+fn delete(connection: &Connection, bucket: &str, key: &str) -> rusqlite::Result<usize> {
+    connection.prepare_cached("DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2")?.execute(params![bucket, key])
 }
 
 #[cfg(test)]
