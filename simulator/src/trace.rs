@@ -69,6 +69,7 @@ impl Trace {
             Ok(Answer::Total(total)) => total.to_string(),
             Ok(Answer::Swapped(Swap::Stored)) => "stored".to_owned(),
             Ok(Answer::Swapped(Swap::Conflict)) => "conflict".to_owned(),
+            Ok(Answer::Swapped(Swap::NothingStored(_))) => "nothing stored".to_owned(),
             Ok(Answer::Keys(page)) => format!("{} keys", page.keys.len()),
             Err(_) => "error".to_owned(),
         };
