@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use strongroom_host::keyvalue::{
     Change, Changes as StoreChanges, Expected, Identity, KeyValue, StoreError, StoreUrl, Swap, VaultStore, Versioned,
@@ -398,6 +400,68 @@ async fn concurrency(place: &Place) {
         }
         assert_eq!(there, [TASKS * ROUNDS], "what came with a swap that was refused is not there");
     }
+}
+
+/// What is at hand is the newest: nothing that another process was told is done is missing there.
+#[test]
+fn sqlite_at_hand_beside_another_process() {
+    const COUNT: u64 = 2000;
+    let directory = TempDir::new();
+    let place = Place::new("sqlite:".into(), &directory);
+    if std::env::var(CHILD_STORE).is_ok() {
+        return;
+    }
+    run(async {
+        let store = place.open().await;
+        store.swap("counted", "n", Expected::Absent, &0u64.to_le_bytes()).await.unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["second_process_that_counts", "--exact", "--nocapture"])
+            .env(CHILD_STORE, &place.url)
+            .env(CHILD_DIRECTORY, &place.directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = Arc::new(AtomicU64::new(0));
+        let output = std::io::BufReader::new(child.stdout.take().unwrap());
+        let listening = std::thread::spawn({
+            let told = told.clone();
+            move || {
+                for line in output.lines().map_while(Result::ok) {
+                    let Some((_, n)) = line.split_once("COUNTED ") else { continue };
+                    told.store(n.parse().unwrap(), Ordering::SeqCst);
+                }
+            }
+        });
+        let (mut last, mut looks) = (0, 0u64);
+        while last < COUNT {
+            let told = told.load(Ordering::SeqCst);
+            // While reads are slow it says nothing.
+            let Some(seen) = store.at_hand("counted", "n") else {
+                store.get("counted", "n").await.unwrap();
+                continue;
+            };
+            let seen = u64::from_le_bytes(seen.unwrap().unwrap().try_into().unwrap());
+            assert!(seen >= told.max(last), "{seen} after {told} and {last}");
+            (last, looks) = (seen, looks + 1);
+        }
+        assert!(child.wait().unwrap().success());
+        listening.join().unwrap();
+        println!("{looks} looks at {COUNT} values");
+    });
+}
+
+#[test]
+fn second_process_that_counts() {
+    let (Ok(url), Ok(directory)) = (std::env::var(CHILD_STORE), std::env::var(CHILD_DIRECTORY)) else { return };
+    run(async {
+        let store = Place { url, directory: directory.into() }.open().await;
+        for n in 1..=2000u64 {
+            let before = Versioned::from((n - 1).to_le_bytes().to_vec());
+            let swapped = store.swap("counted", "n", Expected::Value(&before), &n.to_le_bytes()).await;
+            assert_eq!(swapped, Ok(Swap::Done));
+            println!("COUNTED {n}");
+        }
+    });
 }
 
 #[test]

@@ -35,6 +35,7 @@
 mod file;
 mod identity;
 mod reader;
+mod unchanged;
 mod writer;
 
 use super::kept::Kept;
@@ -47,7 +48,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, pa
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use strongroom::catalog::is_written_once;
 use strongroom::store::PERMANENT;
+use unchanged::Unchanged;
 use writer::Writer;
 
 /// Name of the file in the state directory; the one that Spin gives its own.
@@ -68,8 +71,9 @@ pub struct SqliteStore {
     id: String,
     writer: Writer,
     readers: Arc<Readers>,
-    /// For [`at_hand`](KeyValue::at_hand) only: all others are shown what the file has now.
+    /// For [`at_hand`](KeyValue::at_hand) only, like the next: all others are shown what the file has now.
     kept: Kept,
+    unchanged: Option<Unchanged>,
     turns: Turns,
 }
 
@@ -94,8 +98,9 @@ impl SqliteStore {
         let id = identity::provide(&durable, identity)?;
         let relaxed = file::connect(&path)?;
         let writer = Writer::start(&path, relaxed, durable)?;
+        let unchanged = Unchanged::of(&path);
         let readers = Arc::new(Readers::new(path, writer.place().clone()));
-        Ok(Self { id, writer, readers, kept: Kept::new(KEPT_BYTES), turns: Turns::new() })
+        Ok(Self { id, writer, readers, kept: Kept::new(KEPT_BYTES), unchanged, turns: Turns::new() })
     }
 }
 
@@ -138,6 +143,7 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.writer.stop();
         self.readers.close();
+        self.unchanged = None;
         if self.writer.is_in_place() {
             // If that fails the next start says what to do.
             let _ = identity::unmark(self.readers.path());
@@ -192,9 +198,19 @@ impl KeyValue for SqliteStore {
         if let Some(kept) = self.kept.get(bucket, key) {
             return Some(Ok(Some(kept.to_vec())));
         }
+        let state = self.unchanged.as_ref().and_then(|unchanged| Some((unchanged, unchanged.state()?)));
+        if let Some((unchanged, state)) = state
+            && let Some(read) = unchanged.get(state, bucket, key)
+        {
+            return Some(Ok(Some(read.to_vec())));
+        }
         let read = self.readers.try_read(|connection| select(connection, bucket, key))?;
         if let Ok(Some(value)) = &read {
-            self.kept.insert(bucket, key, value);
+            match state {
+                _ if is_written_once(key) => self.kept.insert(bucket, key, value),
+                Some((unchanged, state)) => unchanged.insert(state, bucket, key, value),
+                None => {}
+            }
         }
         Some(read)
     }

@@ -179,6 +179,44 @@ async fn what_is_at_hand_is_what_is_there() {
     }
 }
 
+/// Of what can change nothing is at hand that is not the newest, and what has not changed is not read.
+#[tokio::test]
+async fn what_has_not_changed_is_not_read_again() {
+    let (directory, store) = store();
+    let other = SqliteStore::open(directory.path()).unwrap();
+    let unchanged = store.unchanged.as_ref().expect("the index of the log is there to be looked at");
+    let is_kept = |key| unchanged.get(unchanged.state().unwrap(), "b", key).is_some();
+    let at_hand = |key| store.at_hand("b", key).unwrap().unwrap();
+    for n in 0..100u64 {
+        let value = n.to_le_bytes().to_vec();
+        let by: &dyn KeyValue = if n % 2 == 0 { &store } else { &other };
+        match n % 3 {
+            0 => by.set("b", "root", &value).await.unwrap(),
+            1 => assert_eq!(by.swap("b", "root", Expected::Anything, &value).await, Ok(Swap::Done)),
+            _ => by.change("b", &[Change { key: "root".into(), value: Some(value.clone()) }].into()).await.unwrap(),
+        }
+        assert!(!is_kept("root"));
+        assert_eq!((at_hand("root"), is_kept("root")), (Some(value.clone()), true), "{n}");
+        assert_eq!(at_hand("root"), Some(value), "{n}");
+        if n % 10 == 0 {
+            store.settle().unwrap();
+            store.compact().unwrap();
+        }
+    }
+    other.delete("b", "root").await.unwrap();
+    assert_eq!(at_hand("root"), None);
+    // It has a bound.
+    let large = vec![1; 300 << 10];
+    for key in ["1", "2", "3", "4", "5"] {
+        store.set("b", key, &large).await.unwrap();
+    }
+    let kept = ["1", "2", "3", "4", "5"].map(|key| {
+        assert_eq!(at_hand(key), Some(large.clone()));
+        is_kept(key)
+    });
+    assert_eq!(kept, [true, true, true, false, false]);
+}
+
 #[tokio::test]
 async fn a_writer_that_has_gone_away_before_its_turn_writes_nothing() {
     let (_directory, store) = store();
