@@ -91,10 +91,15 @@ impl Held {
         Some(change.value.as_deref())
     }
 
-    /// Everything that is held, if a key is in it or none is named: before the store is asked of it.
-    pub fn take_for(&mut self, bucket: &str, key: Option<&str>) -> Option<Changes> {
+    /// Everything that is held, if a key is in it or none is named: to be written before the store is asked of it.
+    pub fn for_key(&self, bucket: &str, key: Option<&str>) -> Option<Changes> {
         let concerns = |change: &Change| key.is_none_or(|key| change.key == key);
-        (self.is_of(bucket) && self.changes.iter().any(concerns)).then(|| self.take())
+        (self.is_of(bucket) && self.changes.iter().any(concerns)).then(|| self.changes.as_slice().into())
+    }
+
+    /// All of it is written.
+    pub fn has_written(&mut self) {
+        self.take();
     }
 
     /// One less. A handle of an earlier call was not counted.
@@ -199,10 +204,11 @@ mod tests {
     fn what_the_store_is_asked_of_is_written_before() {
         let mut held = with_handle();
         held.add(change("k", b"1"));
-        assert_eq!((held.take_for("b", Some("l")), held.take_for("other", None)), (None, None));
-        assert_eq!(held.take_for("b", Some("k")).map(|taken| taken.len()), Some(1));
-        held.add(change("k", b"1"));
-        assert_eq!(held.take_for("b", None).map(|taken| taken.len()), Some(1));
-        assert_eq!(held.take_for("b", None), None);
+        assert_eq!((held.for_key("b", Some("l")), held.for_key("other", None)), (None, None));
+        for key in [Some("k"), None] {
+            assert_eq!(held.for_key("b", key).map(|all| all.len()), Some(1));
+        }
+        held.has_written();
+        assert_eq!((held.for_key("b", None), held.bytes), (None, 0));
     }
 }

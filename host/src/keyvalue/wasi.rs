@@ -63,8 +63,10 @@ impl State {
 
     /// Writes what is held, if a key is in it or none is named.
     async fn write_held(&mut self, bucket: &str, key: Option<&str>) -> Result<(), StoreError> {
-        let held = self.held.take_for(bucket, key);
-        self.write(bucket, held).await
+        let Some(held) = self.held.for_key(bucket, key) else { return Ok(()) };
+        self.write(bucket, Some(held)).await?;
+        self.held.has_written();
+        Ok(())
     }
 
     async fn write(&mut self, bucket: &str, changes: Option<Changes>) -> Result<(), StoreError> {
