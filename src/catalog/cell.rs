@@ -100,8 +100,8 @@ impl<'a> Records<'a> {
     /// Replaces what was found by `next`, whose last replacement is `commit`.
     ///
     /// Errors: [`Code::OutcomeUnknown`]: the store does not tell, and the replacement may even happen later. The caller
-    /// must not delete anything it refers to and must not try again by itself. Those of a store that is certain each time that
-    /// nothing happened.
+    /// must not delete anything it refers to and must not try again by itself. Those of a store that is certain that nothing
+    /// happened.
     pub fn replace<C: Cell>(
         &self,
         key: &str,
@@ -112,21 +112,19 @@ impl<'a> Records<'a> {
         let bytes = next.seal(self.sealer, self.platform.random, key)?;
         let (base, seq) = (found.bytes, found.state.seq());
         let mut handle = found.handle;
-        // Why it failed, as long as it is certain of every round that nothing happened.
-        let mut failure: Option<Error> = None;
-        let mut is_certain = true;
-        for _ in 0..SWAPS_MAX {
+        for round in 0..SWAPS_MAX {
             let answer = self.publish(key, handle.take(), &bytes);
             if mutation::believes(&answer) {
                 return Ok(Replaced::Done);
             }
-            // The answer decides nothing: hosts report failures that were written and successes that were lost.
-            let seen = self.read_back::<C>(key, seq);
-            match &answer {
-                Ok(Swap::NothingStored(error)) => failure = Some(error.clone().into()),
-                _ => is_certain = false,
+            if let Ok(Swap::NothingStored(error)) = &answer
+                && round == 0
+            {
+                // No other round may still have its effect.
+                return Err(error.clone().into());
             }
-            let Some(seen) = seen else { break };
+            // All other answers decide nothing: hosts report failures that were written and successes that were lost.
+            let seen = self.read_back::<C>(key, seq).ok_or_else(outcome_unknown)?;
             if mutation::gives_up(&answer, seen.bytes == base) {
                 return Ok(Replaced::Lost(seen));
             }
@@ -143,7 +141,7 @@ impl<'a> Records<'a> {
             }
             handle = mutation::next_handle(self.platform.store, key, seen.handle);
         }
-        Err(failure.filter(|_| is_certain).unwrap_or_else(outcome_unknown))
+        Err(outcome_unknown())
     }
 
     /// Swaps the bytes in through a handle, or sets them where there is no compare-and-swap.
@@ -186,7 +184,8 @@ impl<'a> Records<'a> {
                 && let Ok(None) = handle.current()
             {
                 match handle.swap(&bytes) {
-                    Ok(Swap::NothingStored(error)) | Err(error) => failure = error,
+                    Ok(Swap::NothingStored(error)) => return Ok(Err(error)),
+                    Err(error) => failure = error,
                     Ok(_) => {}
                 }
             }

@@ -5,8 +5,9 @@ use crate::error::{Code, Error};
 use crate::platform::{Clock, Platform, SystemRandom};
 use crate::seal::{Keyring, Project, Sealer};
 use crate::secret::SecretBytes;
-use crate::store::Store;
 use crate::store::memory::MemoryStore;
+use crate::store::watched::{Operation, Watch, Watched};
+use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -378,6 +379,76 @@ fn a_pinned_snapshot_stays_beside_writers_and_ends_with_its_pin() {
     assert!(sweep(&catalog).deleted > 0);
     assert_eq!(sweep(&catalog).deleted, 0);
     assert_eq!(contents(&catalog).len(), 60);
+}
+
+/// Swaps come to nothing, while everything else happens.
+struct NoSwaps;
+
+impl Watch for NoSwaps {
+    fn before(&self, operation: Operation) -> Result<(), StoreError> {
+        if operation == Operation::Swap { Err(StoreError::Other("of the test".into())) } else { Ok(()) }
+    }
+}
+
+/// A clock by which every pin is over.
+struct Late;
+
+impl Clock for Late {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_000_000_000)
+    }
+}
+
+/// Of garbage that a change deletes before its swap nothing is held by a pin that only the change would have ended.
+#[test]
+fn what_a_pin_holds_outlives_a_change_that_failed_to_end_it() {
+    let (store, sealer) = (MemoryStore::default(), sealer());
+    let catalog = catalog(&store, &sealer, 256);
+    let write = |catalog: &Catalog<'_>, round: u8| {
+        catalog.commit(|t| (0..40).try_for_each(|n| t.insert(Index::Name, Entry::new(&[n], &[round; 20])).map(|_| ())))
+    };
+    write(&catalog, 0).unwrap();
+    let pin = catalog.pin().unwrap();
+    for round in 1..14 {
+        write(&catalog, round).unwrap();
+    }
+    let look = || {
+        let mut values = Vec::new();
+        catalog
+            .pinned(pin)
+            .unwrap()
+            .walk(|snapshot| {
+                snapshot.walk(Index::Name, 0, &mut |entry| {
+                    values.push(entry.value.clone());
+                    Ok(ControlFlow::Continue(()))
+                })
+            })
+            .unwrap();
+        assert_eq!(values, alloc::vec![[0; 20]; 40]);
+    };
+    look();
+    let failing = Watched { store: &store, watch: NoSwaps };
+    let late = |store| Catalog::new(Platform { store, clock: &Late, random: &SystemRandom }, &sealer);
+    assert_eq!(write(&late(&failing), 20).unwrap_err().code(), Code::OutcomeUnknown);
+    look();
+    write(&late(&store), 21).unwrap();
+    assert_eq!(catalog.pinned(pin).err().unwrap().code(), Code::Contended);
+    assert!(contents(&catalog).iter().all(|(_, value)| *value == [21; 20]));
+    // Without a pin old garbage is gone whatever becomes of the change.
+    for round in 22..32 {
+        write(&late(&store), round).unwrap();
+    }
+    let before = store.entries.borrow().len();
+    let written = write(&late(&failing), 33).unwrap_err();
+    assert_eq!(written.code(), Code::OutcomeUnknown);
+    let in_vain = store.entries.borrow().len();
+    assert!(contents(&catalog).iter().all(|(_, value)| *value == [31; 20]));
+    for round in 34..54 {
+        write(&late(&store), round).unwrap();
+    }
+    assert!(in_vain <= before, "{in_vain} records, {before} before");
+    sweep(&catalog);
+    assert_eq!(sweep(&catalog).deleted, 0);
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct Transaction<'t> {
     pending: Vec<(RecordRef, Pending)>,
     is_changed: bool,
     forgets_all: bool,
+    /// The oldest commit that is held by a pin which ends with this commit, and not before.
+    was_pinned: Option<u64>,
 }
 
 /// A record that is not written yet.
@@ -59,6 +61,7 @@ impl<'t> Transaction<'t> {
             pending: Vec::new(),
             is_changed: false,
             forgets_all: false,
+            was_pinned: None,
         }
     }
 
@@ -190,7 +193,10 @@ impl<'t> Transaction<'t> {
     /// What belongs to pins that are gone becomes garbage.
     pub(super) fn set_pins(&mut self, pins: Vec<Pin>) -> Result<(), Fault> {
         let old = self.root.pins()?;
-        self.superseded.extend(old.iter().map(|pin| pin.tops).filter(|tops| pins.iter().all(|pin| pin.tops != *tops)));
+        for ended in old.iter().filter(|old| pins.iter().all(|pin| pin.tops != old.tops)) {
+            self.superseded.push(ended.tops);
+            self.was_pinned = Some(self.was_pinned.map_or(ended.seq, |seq| seq.min(ended.seq)));
+        }
         self.is_changed |= !(old.is_empty() && pins.is_empty());
         self.root.set_pins(&pins);
         Ok(())
@@ -229,8 +235,8 @@ impl<'t> Transaction<'t> {
     }
 
     /// Remembers the new garbage, and deletes and forgets old: at most twice as much as is new. What is garbage in a
-    /// committed root stays garbage, so it need not wait for this commit: a store that can makes its deletions part of the
-    /// swap. Returns what may be deleted only once the commit is known to have happened.
+    /// committed root stays garbage, so what no pin of it holds need not wait for this commit: a store that can makes its
+    /// deletions part of the swap. Returns what may be deleted only once the commit is known to have happened.
     fn collect_garbage(&mut self) -> Result<Vec<RecordRef>, Fault> {
         let seq = self.root.seq;
         let now = self.records.platform.clock.now();
@@ -259,27 +265,35 @@ impl<'t> Transaction<'t> {
             return Ok(doomed);
         }
         let is_free = |old: &Garbage| pinned.is_none_or(|pinned| old.seq <= pinned);
+        // A pin that ends with this commit lasts if this one does not come about.
+        let was_free = |old: &Garbage| self.was_pinned.is_none_or(|pinned| old.seq <= pinned);
+        let mut doomed = Vec::new();
+        // Whether it can be forgotten: what the store fails to delete is tried again.
+        let mut delete = |old: &Garbage| {
+            if was_free(old) {
+                return self.records.delete(old.record);
+            }
+            doomed.push(old.record);
+            true
+        };
         let mut allowance = 2 * new.len();
         garbage.retain(|old| {
             let goes = old.seq + GRACE_COMMITS < seq && is_free(old) && allowance > 0;
             if goes {
                 allowance -= 1;
             }
-            // What the store fails to delete is tried again.
-            !(goes && self.records.delete(old.record))
+            !(goes && delete(old))
         });
-        let old = garbage.len();
-        garbage.extend(new.into_iter().map(|record| Garbage { seq, record }));
         // The oldest go when there is no more room, whatever their age. Those that a pin holds are left to `sweep`.
-        let excess = garbage.len().saturating_sub(GARBAGE_MAX);
-        let mut doomed = Vec::new();
-        for (number, gone) in garbage.drain(..excess).enumerate().filter(|(_, gone)| is_free(gone)) {
-            if number < old {
-                self.records.delete(gone.record);
-            } else {
-                doomed.push(gone.record);
-            }
+        let excess = (garbage.len() + new.len()).saturating_sub(GARBAGE_MAX);
+        for old in garbage.drain(..excess.min(garbage.len())).filter(is_free) {
+            delete(&old);
         }
+        let excess = (garbage.len() + new.len()).saturating_sub(GARBAGE_MAX);
+        let new: Vec<_> = new.into_iter().map(|record| Garbage { seq, record }).collect();
+        let (gone, kept) = new.split_at(excess);
+        doomed.extend(gone.iter().filter(|gone| is_free(gone)).map(|gone| gone.record));
+        garbage.extend(kept);
         self.root.set_garbage(&garbage);
         Ok(doomed)
     }

@@ -72,13 +72,13 @@ pub struct KeyPage {
     pub cursor: Option<String>,
 }
 
-/// What a swap answered. The first two are never more than a hint.
+/// What a swap answered. `Stored` and `Conflict` are never more than a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swap {
     Stored,
     Conflict,
-    /// Nothing was stored, and nothing will be: neither this nor, unless it is swapped in with another try, what was set
-    /// since the handle was made. Said by hosts that store all of that together.
+    /// The value was not stored, and will not be. Said by hosts that store what was set since the handle was made together
+    /// with it, and so have not told of that before.
     NothingStored(StoreError),
 }
 

@@ -22,14 +22,14 @@ pub(crate) struct Held {
     handles: usize,
     changes: Vec<Change>,
     bytes: usize,
-    /// Whether all of it went with a swap, whose answer then speaks for it.
-    was_sent: bool,
-    /// Key and value of the swap that was done with it.
-    swapped: Option<(String, Vec<u8>)>,
+    /// Whether the instance was told how it went with all of it: by the answer to a swap, or by an error.
+    was_told: bool,
+    /// Key and value of the last swap that it went with.
+    went_with: Option<(String, Vec<u8>)>,
 }
 
 impl Held {
-    /// A handle was made.
+    /// A handle is made.
     pub fn open(&mut self, bucket: &Arc<str>) {
         if self.handles == 0 && self.changes.is_empty() {
             self.bucket = Some(bucket.clone());
@@ -37,34 +37,32 @@ impl Held {
         self.handles += usize::from(self.is_of(bucket));
     }
 
-    /// A handle is gone. Returns what has to be written, if it was the last one.
+    /// A handle goes. Returns what has to be written, if it was the last one.
     pub fn close(&mut self, bucket: &str) -> Option<Changes> {
         self.release(bucket);
-        (self.handles == 0 && !self.was_sent && !self.changes.is_empty()).then(|| self.take())
+        let is_left = self.handles == 0 && !self.was_told && !self.changes.is_empty();
+        is_left.then(|| std::mem::take(self).changes.into())
     }
 
     /// A handle is used up. Returns what goes with its swap.
     pub fn use_up(&mut self, bucket: &str) -> Changes {
-        if !self.is_of(bucket) {
-            return Changes::default();
-        }
         self.release(bucket);
-        self.was_sent = true;
-        self.changes.as_slice().into()
+        if self.is_of(bucket) { self.changes.as_slice().into() } else { Changes::default() }
     }
 
-    /// The swap was done.
-    pub fn has_swapped(&mut self, bucket: &str, key: &str, value: Vec<u8>) {
+    /// Remembers a swap that had an answer, whichever.
+    pub fn remember(&mut self, bucket: &str, key: &str, value: Vec<u8>) {
         if self.is_of(bucket) && !self.changes.is_empty() {
-            self.swapped = Some((key.to_owned(), value));
+            self.was_told = true;
+            self.went_with = Some((key.to_owned(), value));
         }
     }
 
-    /// The newest value of a key was shown to the instance.
-    pub fn has_seen(&mut self, bucket: &str, key: &str, value: &[u8]) {
-        let is_swapped = self.swapped.as_ref().is_some_and(|swapped| swapped.0 == key && swapped.1 == value);
-        if is_swapped && self.is_of(bucket) {
-            self.take();
+    /// Takes note that the newest value of a key was shown to the instance: what went with that value is stored.
+    pub fn note(&mut self, bucket: &str, key: &str, value: &[u8]) {
+        let is_stored = self.went_with.as_ref().is_some_and(|swap| swap.0 == key && swap.1 == value);
+        if is_stored && self.is_of(bucket) {
+            self.clear();
         }
     }
 
@@ -73,16 +71,20 @@ impl Held {
         self.handles > 0 && self.is_of(bucket)
     }
 
-    /// Holds a change. Returns what has to be written, if it is too much.
-    pub fn add(&mut self, change: Change) -> Option<Changes> {
+    /// Whether there is room for one more change.
+    pub fn has_room(&self, change: &Change) -> bool {
+        self.changes.len() < CHANGES_MAX && self.bytes + bytes(change) <= BYTES_MAX
+    }
+
+    /// Holds a change, for which there is room.
+    pub fn add(&mut self, change: Change) {
         if let Some(at) = self.changes.iter().position(|held| held.key == change.key) {
             self.bytes -= bytes(&self.changes.remove(at));
         }
         self.bytes += bytes(&change);
         self.changes.push(change);
-        self.was_sent = false;
-        self.swapped = None;
-        (self.changes.len() >= CHANGES_MAX || self.bytes >= BYTES_MAX).then(|| self.take())
+        self.was_told = false;
+        self.went_with = None;
     }
 
     /// What a key will hold, if that is held: nothing, where it is deleted.
@@ -91,15 +93,24 @@ impl Held {
         Some(change.value.as_deref())
     }
 
-    /// Everything that is held, if a key is in it or none is named: to be written before the store is asked of it.
-    pub fn for_key(&self, bucket: &str, key: Option<&str>) -> Option<Changes> {
+    /// All of it, if there is anything of the bucket, and of this key if one is named: to be written before the store is
+    /// asked of it.
+    pub fn all(&self, bucket: &str, key: Option<&str>) -> Option<Changes> {
         let concerns = |change: &Change| key.is_none_or(|key| change.key == key);
         (self.is_of(bucket) && self.changes.iter().any(concerns)).then(|| self.changes.as_slice().into())
     }
 
     /// All of it is written.
-    pub fn has_written(&mut self) {
-        self.take();
+    pub fn clear(&mut self) {
+        self.changes.clear();
+        self.bytes = 0;
+        self.was_told = false;
+        self.went_with = None;
+    }
+
+    /// All of it was to be written, and perhaps is not. It stays held.
+    pub fn fail(&mut self) {
+        self.was_told = true;
     }
 
     /// One less. A handle of an earlier call was not counted.
@@ -109,13 +120,6 @@ impl Held {
 
     fn is_of(&self, bucket: &str) -> bool {
         self.bucket.as_deref() == Some(bucket)
-    }
-
-    fn take(&mut self) -> Changes {
-        self.bytes = 0;
-        self.was_sent = false;
-        self.swapped = None;
-        std::mem::take(&mut self.changes).into()
     }
 }
 
@@ -144,13 +148,10 @@ mod tests {
         held.open(&"b".into());
         held.open(&"other".into());
         assert!(held.holds("b") && !held.holds("other"));
-        assert_eq!(held.add(change("k", b"1")), None);
-        assert_eq!(held.add(Change { key: "gone".into(), value: None }), None);
-        assert_eq!(
-            (held.get("b", "k"), held.get("b", "gone"), held.get("b", "x")),
-            (Some(Some(&b"1"[..])), Some(None), None)
-        );
-        assert_eq!(held.get("other", "k"), None);
+        held.add(change("k", b"1"));
+        held.add(Change { key: "gone".into(), value: None });
+        let seen = [("b", "k"), ("b", "gone"), ("b", "x"), ("other", "k")].map(|(bucket, key)| held.get(bucket, key));
+        assert_eq!(seen, [Some(Some(&b"1"[..])), Some(None), None, None]);
         assert_eq!(held.close("other"), None);
         assert_eq!(held.close("b").map(|left| left.len()), Some(2), "no swap took them");
         assert!(!held.holds("b") && held.close("never opened").is_none());
@@ -162,31 +163,33 @@ mod tests {
         held.add(change("k", b"1"));
         let sent = held.use_up("b");
         assert_eq!(*sent, [change("k", b"1")]);
-        // It failed, and is tried again.
+        held.remember("b", "root", b"new".to_vec());
+        // It got lost, and is tried again.
         held.open(&"b".into());
+        held.note("b", "root", b"old");
+        held.note("b", "other", b"new");
         assert_eq!(held.use_up("b"), sent);
-        held.has_swapped("b", "root", b"new".to_vec());
-        // It was done and got lost.
+        held.remember("b", "root", b"new".to_vec());
         held.open(&"b".into());
-        held.has_seen("b", "root", b"old");
-        held.has_seen("b", "other", b"new");
-        assert_eq!(held.use_up("b"), sent);
-        held.has_swapped("b", "root", b"new".to_vec());
-        held.open(&"b".into());
-        held.has_seen("b", "root", b"new");
+        held.note("b", "root", b"new");
         assert_eq!(held.use_up("b").len(), 0);
     }
 
     #[test]
-    fn what_went_with_a_swap_is_not_written_by_itself() {
+    fn what_the_instance_was_told_of_is_not_written_by_itself() {
         let mut held = with_handle();
         held.add(change("k", b"1"));
         held.use_up("b");
+        held.remember("b", "root", b"new".to_vec());
         held.open(&"b".into());
-        assert_eq!(held.close("b"), None, "the answer to the swap has told of it");
+        assert_eq!(held.close("b"), None);
         held.open(&"b".into());
         held.add(change("l", b"2"));
-        assert_eq!(held.close("b").map(|left| left.len()), Some(2));
+        held.fail();
+        assert_eq!(held.close("b"), None);
+        held.open(&"b".into());
+        held.add(change("m", b"2"));
+        assert_eq!(held.close("b").map(|left| left.len()), Some(3));
     }
 
     #[test]
@@ -195,20 +198,20 @@ mod tests {
         held.add(change("k", &[1; 1000]));
         held.add(change("k", b"2"));
         assert_eq!((held.bytes, held.get("b", "k")), (2, Some(Some(&b"2"[..]))));
-        assert_eq!(held.add(change("large", &[0; BYTES_MAX])).map(|taken| taken.len()), Some(2));
-        let many: Vec<_> = (0..CHANGES_MAX).filter_map(|n| held.add(change(&n.to_string(), b""))).collect();
-        assert_eq!((many.len(), many[0].len(), held.bytes), (1, CHANGES_MAX, 0));
+        assert!(held.has_room(&change("l", &[0; BYTES_MAX - 3])) && !held.has_room(&change("l", &[0; BYTES_MAX])));
+        (1..CHANGES_MAX).for_each(|n| held.add(change(&n.to_string(), b"")));
+        assert!(!held.has_room(&change("one more", b"")));
     }
 
     #[test]
     fn what_the_store_is_asked_of_is_written_before() {
         let mut held = with_handle();
         held.add(change("k", b"1"));
-        assert_eq!((held.for_key("b", Some("l")), held.for_key("other", None)), (None, None));
+        assert_eq!((held.all("b", Some("l")), held.all("other", None)), (None, None));
         for key in [Some("k"), None] {
-            assert_eq!(held.for_key("b", key).map(|all| all.len()), Some(1));
+            assert_eq!(held.all("b", key).map(|all| all.len()), Some(1));
         }
-        held.has_written();
-        assert_eq!((held.for_key("b", None), held.bytes), (None, 0));
+        held.clear();
+        assert_eq!((held.all("b", None), held.bytes), (None, 0));
     }
 }

@@ -38,7 +38,8 @@ const ANSWER_MAX_BYTES: usize = 16 << 20;
 
 /// Codes of gRPC's by which etcd says that it has not even proposed a change, or that its members refused it alike:
 /// InvalidArgument, PermissionDenied, ResourceExhausted, FailedPrecondition, Unauthenticated.
-const REFUSALS: [u64; 5] = [3, 7, 8, 9, UNAUTHENTICATED];
+const REFUSALS: [u64; 5] = [INVALID, 7, 8, 9, UNAUTHENTICATED];
+const INVALID: u64 = 3;
 const UNAUTHENTICATED: u64 = 16;
 
 /// Why there was no answer.
@@ -48,6 +49,8 @@ pub enum Failed {
     Certainly(String),
     /// The same, and it does not pass by itself.
     ForGood(String),
+    /// The same: it can't be done as it was asked for.
+    Invalid(String),
     /// The engine's space is used up: what it said so of was done all the same, or was not.
     Full(String),
     /// Nobody knows.
@@ -59,7 +62,8 @@ pub enum Failed {
 impl Failed {
     pub fn text(self) -> String {
         match self {
-            Self::Certainly(text) | Self::ForGood(text) | Self::Full(text) | Self::Perhaps(text) => text,
+            Self::Certainly(text) | Self::ForGood(text) | Self::Invalid(text) => text,
+            Self::Full(text) | Self::Perhaps(text) => text,
             Self::Unauthenticated => "etcd does not accept user and password".into(),
         }
     }
@@ -268,7 +272,8 @@ fn refusal(status: u16, answer: &Value) -> Failed {
     match answer["code"].as_u64() {
         Some(UNAUTHENTICATED) => Failed::Unauthenticated,
         // Users or roles have changed since the token was made.
-        Some(3) if message.ends_with("revision in header is old") => Failed::Unauthenticated,
+        Some(INVALID) if message.ends_with("revision in header is old") => Failed::Unauthenticated,
+        Some(INVALID) => Failed::Invalid(text),
         Some(7) => Failed::ForGood(text),
         // It comes for the change that used up the space, which is in it, and for those that came after.
         Some(8) if message.ends_with("database space exceeded") => Failed::Full(text),
@@ -285,7 +290,7 @@ mod tests {
     fn only_what_was_never_proposed_is_certain() {
         let judged = |code: u64| refusal(503, &json!({ "error": "e", "message": "m", "code": code }));
         assert!(matches!(judged(16), Failed::Unauthenticated));
-        assert!(matches!(judged(3), Failed::Certainly(_)), "request is too large");
+        assert!(matches!(judged(3), Failed::Invalid(_)), "request is too large");
         assert!(matches!(judged(8), Failed::Certainly(_)), "too many requests");
         let said = |code: u64, message: &str| refusal(503, &json!({ "message": message, "code": code }));
         assert!(matches!(said(8, "etcdserver: mvcc: database space exceeded"), Failed::Full(_)));

@@ -216,13 +216,13 @@ impl KeyValue for EtcdStore {
         for change in changes.iter() {
             writes.push(message::write(&self.keys.key(bucket, &change.key)?, change.value.as_deref()));
         }
-        match swapped(self.keys.transaction(comparison(&full_key, expected), writes).await) {
+        match self.keys.transaction(comparison(&full_key, expected), writes).await {
             // It may be set to take fewer operations or bytes in one request.
-            Err(StoreError::Failed(_) | StoreError::Other(_)) => {
+            Err(Failed::Invalid(_)) => {
                 self.change(bucket, changes).await?;
                 self.swap(bucket, key, expected, value).await
             }
-            swapped => swapped,
+            done => swapped(done),
         }
     }
 }

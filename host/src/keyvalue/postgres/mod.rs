@@ -2,7 +2,7 @@
 //!
 //! # What it rests on
 //!
-//! Every operation is one statement, and its own transaction, on the primary: `UPDATE ... WHERE value = old` waits for
+//! Every operation but `change`, which is several, is one statement, and its own transaction, on the primary: `UPDATE ... WHERE value = old` waits for
 //! whoever changes the row, and then compares anew. It is sent in one round trip and not prepared, so that poolers of
 //! connections don't matter. `synchronous_commit` is on in every session: what is acknowledged is on the device, and with
 //! synchronous standbys at those too. A failover to one of them loses nothing that was acknowledged; without them, or to
@@ -206,7 +206,7 @@ impl Table {
                     lease.give_back();
                     return Ok(rows);
                 }
-                Ok(Err(failed @ (Failed::Certainly(_) | Failed::ForGood(_)))) => {
+                Ok(Err(failed @ (Failed::Certainly(_) | Failed::ForGood(_) | Failed::Unsupported(_)))) => {
                     lease.give_back();
                     return Err(failed.into());
                 }
@@ -399,13 +399,13 @@ impl KeyValue for PostgresStore {
             }
         }
         parameters.extend([Parameter::Texts(sets.0), Parameter::ByteStrings(sets.1), Parameter::Texts(deletions)]);
-        match swapped(self.table.write(sql, parameters).await) {
-            // A server of another kind, perhaps, that wants them one by one.
-            Err(StoreError::Failed(_) | StoreError::Other(_)) => {
+        match self.table.write(sql, parameters).await {
+            // A server of another kind, that wants them one by one.
+            Err(Failed::Unsupported(_)) => {
                 self.change(bucket, changes).await?;
                 self.swap(bucket, key, expected, value).await
             }
-            swapped => swapped,
+            written => swapped(written),
         }
     }
 }

@@ -13,14 +13,18 @@ pub enum Failed {
     ForGood(String),
     /// The same; it met another transaction and may be tried again. Servers whose transactions are serialisable say so.
     Conflicting(String),
+    /// The same as certainly: this server has no such statements.
+    Unsupported(String),
     /// Nobody knows.
     Perhaps(String),
 }
 
 impl Failed {
     pub fn text(self) -> String {
-        let (Self::Certainly(text) | Self::ForGood(text) | Self::Conflicting(text) | Self::Perhaps(text)) = self;
-        text
+        match self {
+            Self::Certainly(text) | Self::ForGood(text) | Self::Conflicting(text) => text,
+            Self::Unsupported(text) | Self::Perhaps(text) => text,
+        }
     }
 }
 
@@ -43,6 +47,7 @@ impl From<Error> for Failed {
         match *error.code() {
             _ if !certain => Self::Perhaps(text),
             SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Self::Conflicting(text),
+            SqlState::FEATURE_NOT_SUPPORTED => Self::Unsupported(text),
             ref code if lasts(code) => Self::ForGood(text),
             _ => Self::Certainly(text),
         }
