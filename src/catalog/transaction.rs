@@ -285,13 +285,12 @@ impl<'t> Transaction<'t> {
             !(goes && delete(old))
         });
         // The oldest go when there is no more room, whatever their age. Those that a pin holds are left to `sweep`.
-        let excess = (garbage.len() + new.len()).saturating_sub(GARBAGE_MAX);
-        for old in garbage.drain(..excess.min(garbage.len())).filter(is_free) {
+        let room = GARBAGE_MAX.saturating_sub(new.len());
+        for old in garbage.drain(..garbage.len().saturating_sub(room)).filter(is_free) {
             delete(&old);
         }
-        let excess = (garbage.len() + new.len()).saturating_sub(GARBAGE_MAX);
         let new: Vec<_> = new.into_iter().map(|record| Garbage { seq, record }).collect();
-        let (gone, kept) = new.split_at(excess);
+        let (gone, kept) = new.split_at(new.len().saturating_sub(GARBAGE_MAX));
         doomed.extend(gone.iter().filter(|gone| is_free(gone)).map(|gone| gone.record));
         garbage.extend(kept);
         self.root.set_garbage(&garbage);

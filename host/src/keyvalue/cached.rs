@@ -83,9 +83,7 @@ impl KeyValue for Cached {
         expected: Expected<'_>,
         value: &[u8],
     ) -> Result<Swap, StoreError> {
-        for change in changes.iter().filter(|change| change.value.is_none()) {
-            self.kept.remove(bucket, &change.key);
-        }
+        self.kept.remove_deleted(bucket, changes);
         let swapped = self.store.swap_with(bucket, changes, key, expected, value).await;
         if swapped == Ok(Swap::Done) {
             for Change { key, value } in changes.iter() {

@@ -2,6 +2,7 @@
 //! never used again, so that what was read once is right for ever; the root and all that is replaced in place is never kept.
 //! They stay sealed here. What another instance deletes stays until it is displaced, but nothing refers to it any more.
 
+use super::Change;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strongroom::catalog::is_written_once;
@@ -31,6 +32,13 @@ impl Kept {
 
     pub fn remove(&self, bucket: &str, key: &str) {
         self.records().remove(&key_of(bucket, key));
+    }
+
+    /// Removes those that are deleted among these.
+    pub fn remove_deleted(&self, bucket: &str, changes: &[Change]) {
+        for deleted in changes.iter().filter(|change| change.value.is_none()) {
+            self.remove(bucket, &deleted.key);
+        }
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {

@@ -60,10 +60,7 @@ impl State {
             }
         }
         self.write_held(bucket, Some(&change.key)).await?;
-        match &change.value {
-            Some(value) => self.services.store.set(bucket, &change.key, value).await,
-            None => self.services.store.delete(bucket, &change.key).await,
-        }
+        self.services.store.change(bucket, &[change].into()).await
     }
 
     /// Writes what is held, if a key is in it or none is named.

@@ -237,7 +237,7 @@ impl KeyValue for SqliteStore {
             Ok(transaction.commit()?)
         };
         let changed = self.writer.run(change).await;
-        self.keep_no_deleted(bucket, changes);
+        self.kept.remove_deleted(bucket, changes);
         changed
     }
 
@@ -336,16 +336,8 @@ impl KeyValue for SqliteStore {
             transaction.commit().map_or_else(not_committed, |()| Ok(Swap::Done))
         };
         let swapped = self.writer.run(swap).await;
-        self.keep_no_deleted(bucket, changes);
+        self.kept.remove_deleted(bucket, changes);
         swapped
-    }
-}
-
-impl SqliteStore {
-    fn keep_no_deleted(&self, bucket: &str, changes: &Changes) {
-        for change in changes.iter().filter(|change| change.value.is_none()) {
-            self.kept.remove(bucket, &change.key);
-        }
     }
 }
 
