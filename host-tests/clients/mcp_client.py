@@ -50,7 +50,8 @@ async def session(client):
     assert [item["id"] for item in listed["items"]] == [created["id"]] and not listed["has_more"]
     assert (await succeeds(client, action="get", id_or_name=created["id"]))["name"] == "login"
     code = await succeeds(client, action="totp_code", id_or_name="login")
-    assert len(code["code"]) == 6 and 0 < code["valid_for_seconds"] <= 30
+    # Whole seconds, rounded down: 0 in the last second of the time step.
+    assert len(code["code"]) == 6 and 0 <= code["valid_for_seconds"] <= 30
     assert (await succeeds(client, action="update", id_or_name="login", name="renamed"))["name"] == "renamed"
     await fails(client, "not_found", action="get", id_or_name="login")
     await fails(client, None, action="get")
