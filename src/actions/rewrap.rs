@@ -61,7 +61,7 @@ pub fn rewrap(vault: &Vault<'_>, cursor: Option<&str>) -> Result<Rewrapping> {
     let mut walk = match cursor {
         Some(text) => cursor::read(vault, "rewrap", text, Walk::decode)?,
         None if !vault.catalog.is_written()? => return Ok(Rewrapping { rewrapped: 0, next: None }),
-        None => Walk { rewrapped: 0, pass: 1, has_changed: false, at: 0, from: Vec::new() },
+        None => Walk::new(),
     };
     let is_over = walk.step(vault)?;
     let next = if is_over { None } else { Some(cursor::write(vault, "rewrap", &walk.encode())?) };
@@ -77,6 +77,10 @@ struct Done {
 }
 
 impl Walk {
+    fn new() -> Self {
+        Self { rewrapped: 0, pass: 1, has_changed: false, at: 0, from: Vec::new() }
+    }
+
     /// True when this was the last one.
     fn step(&mut self, vault: &Vault<'_>) -> Result<bool> {
         let Some(index) = INDEXES.get(usize::from(self.at)).copied() else { return finish(vault).map(|()| true) };
@@ -383,6 +387,35 @@ mod tests {
         }
         assert_eq!(deleted.len(), 3);
         world.verified(&new);
+    }
+
+    #[test]
+    fn what_is_deleted_meanwhile_keeps_its_versions_wherever_a_leaf_begins() {
+        let world = World::new();
+        let (both, new) = (sealer(&format!("{NEW} {OLD}")), sealer(NEW));
+        let old = sealer(OLD);
+        let vault = world.vault(&old);
+        let names = [20, 21, 22, 23].map(|number| format!("name {number}"));
+        // All versions share one record of values.
+        for (name, version) in names.iter().flat_map(|name| (2..=9).map(move |version| (name, version))) {
+            let described = Changes { description: Some(format!("of version {version}")), ..Changes::default() };
+            update(&vault, name, &described).unwrap();
+        }
+        // The walk has been at what was deleted, so it meets the versions of these in the history.
+        let mut walk = Walk::new();
+        while INDEXES[usize::from(walk.at)] == Index::Trash {
+            walk.step(&world.vault(&both)).unwrap();
+        }
+        let ids = names.map(|name| delete(&world.vault(&both), &name, None).unwrap());
+        while !walk.step(&world.vault(&both)).unwrap() {}
+        let vault = world.vault(&new);
+        for id in ids {
+            restore(&vault, &id, None, None).unwrap();
+            for version in 2..9 {
+                let restored = restore(&vault, &id, Some(version), None).unwrap();
+                assert_eq!(restored.description, Some(format!("of version {version}")));
+            }
+        }
     }
 
     #[test]
