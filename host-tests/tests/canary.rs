@@ -361,7 +361,7 @@ fn no_secret_leaves_and_no_name_is_stored() {
     let key = fs::read_to_string(directory.path().join("master.key")).unwrap();
     let key = key.trim().split_once(':').unwrap().1;
     let copy = fs::read(backup.path().join("backup")).unwrap();
-    assert!(copy.len() > 10_000);
+    assert!(copy.len() > 5_000, "there is little to search: {} bytes", copy.len());
     assert_absent("the backup", &copy, &[key.as_bytes(), token.as_bytes()]);
     assert_absent("the server's output", printed.as_bytes(), &[key.as_bytes()]);
     assert_absent("the database", &fs::read(&database).unwrap(), &[key.as_bytes(), token.as_bytes()]);
