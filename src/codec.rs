@@ -9,6 +9,7 @@ pub struct Writer {
 }
 
 impl Writer {
+    #[inline(always)]
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);
     }
@@ -88,10 +89,6 @@ impl<'a> Reader<'a> {
         self.array().map(u8::from_le_bytes)
     }
 
-    pub fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
     pub fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
@@ -101,7 +98,18 @@ impl<'a> Reader<'a> {
     }
 
     /// See [`Writer::number`]. One number has one form: longer ones are refused.
+    #[inline(always)]
     pub fn number(&mut self) -> Option<u64> {
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte <= 0x7f => {
+                self.rest = rest;
+                Some(byte.into())
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.u8()?;
@@ -118,6 +126,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number that counts what follows.
+    #[inline(always)]
     pub fn count(&mut self) -> Option<usize> {
         usize::try_from(self.number()?).ok()
     }

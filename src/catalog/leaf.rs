@@ -1,7 +1,7 @@
 //! Stored nodes. A leaf is sealed in chunks of about a kilobyte: its head says where each begins, and a lookup opens the
 //! one that can hold the key. An inner node is a head without parts.
 
-use super::node::{Child, Entry, INNER, LEAF, Node};
+use super::node::{Child, Entry, EntryReader, EntryRef, INNER, LEAF, Node};
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::seal::{Opened, Purpose, corrupt};
@@ -46,7 +46,7 @@ pub fn encode(node: &Node) -> Option<Encoded> {
     let mut previous: &[u8] = &[];
     for entry in entries {
         if parts.last().is_none_or(|part| part.len() >= CHUNK_BYTES) {
-            parts.push(Vec::new());
+            parts.push(Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4));
             chunks.push((&entry.key, 0));
             // Its first key stands in the head.
             previous = &entry.key;
@@ -136,16 +136,45 @@ impl StoredLeaf {
 
     /// The entries of a chunk.
     pub fn open(&self, at: usize) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        self.visit(at, |entry| entry.to_entry().map(|entry| entries.push(entry)))?;
+        Ok(entries)
+    }
+
+    /// The entry of this key in a chunk.
+    pub fn find(&self, at: usize, key: &[u8]) -> Result<Option<Entry>> {
+        let mut found = None;
+        self.visit(at, |entry| {
+            if entry.key == key {
+                found = Some(entry.to_entry()?);
+            }
+            Some(())
+        })?;
+        Ok(found)
+    }
+
+    /// How many keys of a chunk are below this one.
+    pub fn below(&self, at: usize, key: &[u8]) -> Result<u32> {
+        let mut below = 0;
+        self.visit(at, |entry| {
+            below += u32::from(entry.key < key);
+            Some(())
+        })?;
+        Ok(below)
+    }
+
+    /// Shows all entries of a chunk where they are, whether or not they are wanted: a chunk is whole or damaged.
+    fn visit(&self, at: usize, mut visit: impl FnMut(EntryRef<'_>) -> Option<()>) -> Result<()> {
         let corrupt = || corrupt(Purpose::Node);
         let chunk = self.chunks.get(at).ok_or_else(corrupt)?;
         let plain = self.opened.part(at as u64 + 1, chunk.before, chunk.bytes)?;
-        let mut reader = Reader::new(plain.expose());
-        let mut entries: Vec<Entry> = Vec::new();
-        for _ in 0..chunk.count {
-            let previous = entries.last().map_or(chunk.first.as_slice(), |entry| &entry.key);
-            entries.push(Entry::decode(previous, &mut reader).ok_or_else(corrupt)?);
+        let mut reader = EntryReader::new(&chunk.first, Reader::new(plain.expose()));
+        let mut is_whole = chunk.count > 0;
+        for number in 0..chunk.count {
+            let entry = reader.next().ok_or_else(corrupt)?;
+            is_whole &= number > 0 || entry.key == chunk.first;
+            visit(entry).ok_or_else(corrupt)?;
         }
-        let is_whole = reader.is_empty() && entries.first().is_some_and(|first| first.key == chunk.first);
-        if is_whole { Ok(entries) } else { Err(corrupt()) }
+        reader.end().filter(|()| is_whole).ok_or_else(corrupt)
     }
 }

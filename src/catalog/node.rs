@@ -53,14 +53,48 @@ impl Entry {
         }
         writer.bytes(&self.value);
     }
+}
 
-    pub fn decode(previous: &[u8], reader: &mut Reader<'_>) -> Option<Self> {
-        let shared = reader.number()?;
-        let mut key = previous.get(..usize::try_from(shared >> 1).ok()?)?.to_vec();
-        key.extend_from_slice(reader.bytes()?);
-        let count = if shared & 1 == 1 { reader.count()? } else { 0 };
-        let records = (0..count).map(|_| RecordRef::from_bytes(reader.array()?)).collect::<Option<Vec<RecordRef>>>()?;
-        Some(Self { key, records, value: reader.bytes()?.to_vec() })
+/// An entry where it is encoded: what is only looked at needs no memory of its own.
+pub struct EntryRef<'r> {
+    pub key: &'r [u8],
+    records: &'r [u8],
+    value: &'r [u8],
+}
+
+impl EntryRef<'_> {
+    pub fn to_entry(&self) -> Option<Entry> {
+        let (records, _) = self.records.as_chunks();
+        let records = records.iter().copied().map(RecordRef::from_bytes).collect::<Option<_>>()?;
+        Some(Entry { key: self.key.to_vec(), records, value: self.value.to_vec() })
+    }
+}
+
+/// Takes encoded entries off a buffer, each with what its key has in common with the one before.
+pub struct EntryReader<'a> {
+    key: Vec<u8>,
+    reader: Reader<'a>,
+}
+
+impl<'a> EntryReader<'a> {
+    /// `previous` is the key that the first one builds on.
+    pub fn new(previous: &[u8], reader: Reader<'a>) -> Self {
+        Self { key: previous.to_vec(), reader }
+    }
+
+    pub fn next(&mut self) -> Option<EntryRef<'_>> {
+        let shared = self.reader.number()?;
+        let length = usize::try_from(shared >> 1).ok().filter(|&length| length <= self.key.len())?;
+        self.key.truncate(length);
+        self.key.extend_from_slice(self.reader.bytes()?);
+        let count = if shared & 1 == 1 { self.reader.count()? } else { 0 };
+        let records = self.reader.raw(count.checked_mul(RecordRef::BYTES)?)?;
+        Some(EntryRef { key: &self.key, records, value: self.reader.bytes()? })
+    }
+
+    /// `Some` if everything was taken.
+    pub fn end(self) -> Option<()> {
+        self.reader.end()
     }
 }
 
@@ -171,14 +205,15 @@ impl Node {
         let kind = reader.u8()?;
         // Not to be reserved: a length is only believed as far as the bytes go.
         let length = reader.count()?;
-        let node = match kind {
+        match kind {
             LEAF => {
-                let mut entries: Vec<Entry> = Vec::new();
+                let mut reader = EntryReader::new(&[], reader);
+                let mut entries = Vec::new();
                 for _ in 0..length {
-                    let previous = entries.last().map_or(&[][..], |entry| &entry.key);
-                    entries.push(Entry::decode(previous, &mut reader)?);
+                    entries.push(reader.next()?.to_entry()?);
                 }
-                Node::Leaf(entries)
+                reader.end()?;
+                Some(Node::Leaf(entries))
             }
             INNER => {
                 let mut children = Vec::new();
@@ -189,12 +224,11 @@ impl Node {
                         link: Link::Stored(RecordRef { kind: Kind::Node, random: reader.array()? }),
                     });
                 }
-                Node::Inner(children)
+                reader.end()?;
+                Some(Node::Inner(children))
             }
-            _ => return None,
-        };
-        reader.end()?;
-        Some(node)
+            _ => None,
+        }
     }
 
     /// Cuts a node that has grown beyond `limit` bytes into pieces, each with the lowest key that may be looked up in

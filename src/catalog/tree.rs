@@ -88,11 +88,10 @@ pub fn get(source: &dyn Source, node: &Node, key: &[u8]) -> Result<Option<Entry>
 }
 
 fn get_in(source: &dyn Source, view: View<'_>, key: &[u8]) -> Result<Option<Entry>, Fault> {
-    let found = |entries: &[Entry]| find(entries, key).ok().and_then(|at| entries.get(at)).cloned();
     match view {
-        View::Leaf(entries) => Ok(found(entries)),
+        View::Leaf(entries) => Ok(find(entries, key).ok().and_then(|at| entries.get(at)).cloned()),
         View::Stored(leaf) => match leaf.chunk_of(key) {
-            Some((chunk, _)) => Ok(found(&leaf.open(chunk)?)),
+            Some((chunk, _)) => Ok(leaf.find(chunk, key)?),
             None => Ok(None),
         },
         View::Inner(children) => match children.get(position(children, key)) {
@@ -108,11 +107,10 @@ pub fn rank(source: &dyn Source, node: &Node, key: &[u8]) -> Result<u32, Fault> 
 }
 
 fn rank_in(source: &dyn Source, view: View<'_>, key: &[u8]) -> Result<u32, Fault> {
-    let below = |entries: &[Entry]| find(entries, key).unwrap_or_else(|at| at) as u32;
     match view {
-        View::Leaf(entries) => Ok(below(entries)),
+        View::Leaf(entries) => Ok(find(entries, key).unwrap_or_else(|at| at) as u32),
         View::Stored(leaf) => match leaf.chunk_of(key) {
-            Some((chunk, before)) => Ok(before + below(&leaf.open(chunk)?)),
+            Some((chunk, before)) => Ok(before + leaf.below(chunk, key)?),
             None => Ok(0),
         },
         View::Inner(children) => {
