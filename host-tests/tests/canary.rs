@@ -334,6 +334,8 @@ fn no_secret_leaves_and_no_name_is_stored() {
     let reader = rusqlite::Connection::open(directory.path().join("sqlite_key_value.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM spin_key_value").unwrap();
     exercise(&server, &program);
+    let long = json!({"name": "long", "domain": METADATA[2], "values": {"note": SECRETS[0].repeat(200)}});
+    assert_eq!(searched(server.client().post("/credentials", &long)).status, 201);
     let backup = TempDir::new();
     assert_output(&program.run(&["backup", backup.path().join("backup").to_str().unwrap()]), Some(0));
 
@@ -361,7 +363,7 @@ fn no_secret_leaves_and_no_name_is_stored() {
     let key = fs::read_to_string(directory.path().join("master.key")).unwrap();
     let key = key.trim().split_once(':').unwrap().1;
     let copy = fs::read(backup.path().join("backup")).unwrap();
-    assert!(copy.len() > 5_000, "there is little to search: {} bytes", copy.len());
+    assert!(copy.len() > 10_000, "there is little to search: {} bytes", copy.len());
     assert_absent("the backup", &copy, &[key.as_bytes(), token.as_bytes()]);
     assert_absent("the server's output", printed.as_bytes(), &[key.as_bytes()]);
     assert_absent("the database", &fs::read(&database).unwrap(), &[key.as_bytes(), token.as_bytes()]);

@@ -392,8 +392,7 @@ mod tests {
     #[test]
     fn what_is_deleted_meanwhile_keeps_its_versions_wherever_a_leaf_begins() {
         let world = World::new();
-        let (both, new) = (sealer(&format!("{NEW} {OLD}")), sealer(NEW));
-        let old = sealer(OLD);
+        let (old, both, new) = (sealer(OLD), sealer(&format!("{NEW} {OLD}")), sealer(NEW));
         let vault = world.vault(&old);
         let names = [20, 21, 22, 23].map(|number| format!("name {number}"));
         // All versions share one record of values.

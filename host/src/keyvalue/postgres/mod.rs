@@ -2,11 +2,12 @@
 //!
 //! # What it rests on
 //!
-//! Every operation but `change`, which is several, is one statement, and its own transaction, on the primary: `UPDATE ... WHERE value = old` waits for
-//! whoever changes the row, and then compares anew. It is sent in one round trip and not prepared, so that poolers of
-//! connections don't matter. `synchronous_commit` is on in every session: what is acknowledged is on the device, and with
-//! synchronous standbys at those too. A failover to one of them loses nothing that was acknowledged; without them, or to
-//! another, it does. That and the fencing of a primary that lost its place are up to whoever operates the cluster.
+//! Every operation but `change`, which is several, is one statement, and its own transaction, on the primary: `UPDATE ...
+//! WHERE value = old` waits for whoever changes the row, and then compares anew. It is sent in one round trip and not
+//! prepared, so that poolers of connections don't matter. `synchronous_commit` is on in every session: what is acknowledged
+//! is on the device, and with synchronous standbys at those too. A failover to one of them loses nothing that was
+//! acknowledged; without them, or to another, it does. That and the fencing of a primary that lost its place are up to
+//! whoever operates the cluster.
 //!
 //! # What is not acknowledged
 //!

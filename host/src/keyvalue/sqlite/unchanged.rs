@@ -1,9 +1,10 @@
 //! What was read and has not changed since, whoever writes: known without a read.
 //!
-//! Each commit to a database in WAL mode, of whatever process, changes the header of the index of its log, which all of them
-//! share in memory: a count of commits, the salts of the log, and checksums, twice, so that a reader notices a change in
-//! the middle (<https://sqlite.org/walformat.html>, section 2.1). It is changed after the commit has reached the device, where that is
-//! waited for, and before it is acknowledged. So while it is what it was before a value was read, that is the newest value.
+//! Each commit to a database in WAL mode, of whatever process, changes the header of the index of its log, which all of
+//! them share in memory: a count of commits, the salts of the log, and checksums, twice, so that a reader notices a change
+//! in the middle (<https://sqlite.org/walformat.html>, section 2.1). It is changed after the commit has reached the device,
+//! where that is waited for, and before it is acknowledged. So while it is what it was before a value was read, that is the
+//! newest value.
 //!
 //! SQLite maps the index for each connection; here is one that does nothing else than keep it mapped. A descriptor of our own
 //! must not be opened: closing it would take away the locks that SQLite holds on the same file.
